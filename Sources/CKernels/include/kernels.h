@@ -1,0 +1,2 @@
+#pragma once
+int leeway_kernels_probe(void);

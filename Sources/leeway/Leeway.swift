@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Leeway: AsyncParsableCommand {
+    func run() async throws { print("leeway") }
+}
