@@ -97,10 +97,11 @@ let package = Package(
         ),
         part("TLSTransport", ["COpenSSL", "Telemetry", nioCore, nioTLS]),
         part("Transfer", ["CCurl", "Telemetry", "Digest", logging]),
-        part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest"]),
+        part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest", "Files"]),
         part("Telemetry", [logging, coreMetrics]),
         part("Digest", ["COpenSSL"]),
         part("Compression", ["CZlib"]),
+        part("Files"),
         // Pure: values in, values out.
         part("Drift", ["Features"]),
         part("Features"),
@@ -117,5 +118,6 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
+        tests("FilesTests", ["Files"]),
     ]
 )

@@ -1,0 +1,50 @@
+package import Glibc
+
+/// Files that are read and replaced as a whole.
+package enum WholeFile {
+    /// Reads a file.
+    ///
+    /// - Parameter bytesMax: The most that is read.
+    /// - Throws: ``FileError``; ``FileError/isMissing`` tells a file that is not there.
+    package static func read(_ path: String, bytesMax: Int) throws(FileError) -> [UInt8] {
+        let file = try OpenFile(path, flags: O_RDONLY)
+        return try file.readToEnd(bytesMax: bytesMax)
+    }
+
+    /// Writes a new file and waits until it is on the disk.
+    ///
+    /// - Throws: ``FileError``, also when the path exists.
+    package static func create(
+        _ path: String,
+        _ bytes: [UInt8],
+        mode: mode_t = 0o644
+    ) throws(FileError) {
+        let file = try OpenFile(path, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+        try file.write(bytes)
+        try file.synchronise()
+    }
+
+    /// Puts new content in a file's place: readers and a crash see the old or the new, whole.
+    ///
+    /// Temporary file in the same folder, `fsync`, `rename`, `fsync` of the folder.
+    ///
+    /// - Throws: ``FileError``; the old file then stands as it was.
+    package static func replace(
+        _ path: String,
+        _ bytes: [UInt8],
+        mode: mode_t = 0o644
+    ) throws(FileError) {
+        let temporary = "\(path)\(temporaryInfix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        do {
+            try create(temporary, bytes, mode: mode)
+            try Folder.rename(temporary, to: path)
+        } catch {
+            _ = unsafe unlink(temporary)
+            throw error
+        }
+        try Folder.synchronise(Folder.parent(of: path))
+    }
+
+    /// What marks the name of a file that is not finished; ``Folder/sweep(_:)`` removes such.
+    package static let temporaryInfix = ".tmp-"
+}

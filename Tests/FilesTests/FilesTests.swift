@@ -1,0 +1,122 @@
+import Files
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("Files") struct FilesTests {
+    let directory: String
+    private let owner: Box
+
+    /// Keeps the uncopyable directory for the life of the suite's instance.
+    private final class Box {
+        let directory: TemporaryDirectory
+        init() throws { directory = try TemporaryDirectory() }
+    }
+
+    init() throws {
+        owner = try Box()
+        directory = owner.directory.path
+    }
+
+    @Test("a replaced file holds the new bytes and leaves no temporary behind")
+    func replace() throws {
+        let path = "\(directory)/pointer"
+        try WholeFile.replace(path, [1, 2])
+        try WholeFile.replace(path, [3])
+        #expect(try WholeFile.read(path, bytesMax: 10) == [3])
+        #expect(try Folder.list(directory) == ["pointer"])
+    }
+
+    @Test("a replacement that fails leaves the old file and no temporary")
+    func replaceFails() throws {
+        let folder = "\(directory)/target"
+        try Folder.make("\(folder)/full")
+        #expect(throws: FileError.self) { try WholeFile.replace(folder, [1]) }
+        #expect(Folder.isFolder("\(folder)/full"))
+        #expect(try Folder.list(directory) == ["target"])
+    }
+
+    @Test("a file over the limit is refused, one at the limit is read")
+    func limit() throws {
+        let path = "\(directory)/file"
+        try WholeFile.create(path, [UInt8](repeating: 7, count: 100))
+        #expect(try WholeFile.read(path, bytesMax: 100).count == 100)
+        #expect(throws: FileError.tooLarge(path: path, bytesMax: 99)) {
+            try WholeFile.read(path, bytesMax: 99)
+        }
+    }
+
+    @Test("a file without a length, such as one of /proc, is read to its end")
+    func procFile() throws {
+        #expect(try WholeFile.read("/proc/self/stat", bytesMax: 1 << 20).count > 20)
+        #expect(throws: FileError.self) { try WholeFile.read("/proc/self/maps", bytesMax: 50) }
+    }
+
+    @Test("a missing file says so by name")
+    func missing() throws {
+        let path = "\(directory)/none"
+        do {
+            _ = try WholeFile.read(path, bytesMax: 1)
+            Issue.record("a missing file was read")
+        } catch {
+            #expect(error.isMissing)
+            #expect(error.code == "file_missing")
+            #expect(error.description.contains("none"))
+            #expect(error.description.contains("No such file"))
+        }
+    }
+
+    @Test("folders are made with their parents, listed in order, and removed with their content")
+    func folders() throws {
+        try Folder.make("\(directory)/a/b/c")
+        try WholeFile.create("\(directory)/a/b/z", [])
+        #expect(try Folder.list("\(directory)/a/b") == ["c", "z"])
+        try Folder.remove("\(directory)/a")
+        #expect(!Folder.exists("\(directory)/a"))
+        try Folder.remove("\(directory)/a")
+    }
+
+    @Test("a sweep removes what interrupted writes left, and nothing else")
+    func sweep() throws {
+        try Folder.make("\(directory)/7.tmp-12")
+        try WholeFile.create("\(directory)/7.tmp-12/part", [1])
+        try WholeFile.create("\(directory)/7", [1])
+        #expect(try Folder.sweep(directory) == ["7.tmp-12"])
+        #expect(try Folder.list(directory) == ["7"])
+    }
+
+    @Test("a journal drops the line that a crash cut short, and keeps the rest")
+    func journal() throws {
+        let journal = AppendOnlyFile("\(directory)/journal")
+        #expect(try journal.lines().isEmpty)
+        try journal.append(Array("one".utf8))
+        let file = try OpenFile(journal.path, flags: O_WRONLY | O_APPEND)
+        try file.write(Array("tw".utf8))
+        #expect(try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one"])
+        try journal.append(Array("three".utf8))
+        #expect(try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one", "three"])
+    }
+
+    @Test("a second holder of a lock is refused until the first lets go")
+    func lock() throws {
+        let path = "\(directory)/lock"
+        try hold(path) {
+            #expect(throws: FileError.locked(path: path)) { try hold(path) {} }
+        }
+        try hold(path) {}
+    }
+
+    private func hold(_ path: String, _ body: () throws -> Void) throws {
+        let file = try OpenFile(path, flags: O_RDWR | O_CREAT)
+        try file.lock(waiting: false)
+        try body()
+        _ = try file.size()
+    }
+
+    @Test("the parent of a path", arguments: [
+        ("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b/c", "a/b"), ("/a/b/", "/a"),
+    ])
+    func parent(path: String, parent: String) {
+        #expect(Folder.parent(of: path) == parent)
+    }
+}
