@@ -14,7 +14,9 @@ package struct OpenFile: ~Copyable {
     ///   - mode: The permissions of a file that this call creates.
     /// - Throws: ``FileError/failed(operation:path:errorNumber:)``.
     package init(_ path: String, flags: Int32, mode: mode_t = 0o600) throws(FileError) {
-        descriptor = try retryingInterrupts("open", path) { unsafe open(path, flags | O_CLOEXEC, mode) }
+        descriptor = try retryingInterrupts("open", path) {
+            unsafe open(path, flags | O_CLOEXEC, mode)
+        }
         self.path = path
     }
 
@@ -49,6 +51,7 @@ package struct OpenFile: ~Copyable {
     /// Reads the rest of the file.
     ///
     /// - Parameter bytesMax: The most that is read.
+    /// - Returns: The bytes from the file's position to its end.
     /// - Throws: ``FileError/tooLarge(path:bytesMax:)`` when there is more.
     package func readToEnd(bytesMax: Int) throws(FileError) -> [UInt8] {
         let expected = try size()

@@ -4,7 +4,10 @@ package import Glibc
 package enum WholeFile {
     /// Reads a file.
     ///
-    /// - Parameter bytesMax: The most that is read.
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - bytesMax: The most that is read.
+    /// - Returns: All of the file's bytes.
     /// - Throws: ``FileError``; ``FileError/isMissing`` tells a file that is not there.
     package static func read(_ path: String, bytesMax: Int) throws(FileError) -> [UInt8] {
         let file = try OpenFile(path, flags: O_RDONLY)

@@ -94,7 +94,9 @@ import Testing
         try file.write(Array("tw".utf8))
         #expect(try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one"])
         try journal.append(Array("three".utf8))
-        #expect(try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one", "three"])
+        #expect(
+            try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one", "three"]
+        )
     }
 
     @Test("a second holder of a lock is refused until the first lets go")
@@ -113,9 +115,12 @@ import Testing
         _ = try file.size()
     }
 
-    @Test("the parent of a path", arguments: [
-        ("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b/c", "a/b"), ("/a/b/", "/a"),
-    ])
+    @Test(
+        "the parent of a path",
+        arguments: [
+            ("/a/b", "/a"), ("/a", "/"), ("a", "."), ("a/b/c", "a/b"), ("/a/b/", "/a"),
+        ]
+    )
     func parent(path: String, parent: String) {
         #expect(Folder.parent(of: path) == parent)
     }

@@ -1,0 +1,193 @@
+/// One model: what it learns, from which data, and when it is made anew.
+package struct ModelSettings: Sendable, Equatable {
+    /// The name in URLs, labels and the store: letters, digits, `-`, `_` and `.`.
+    package var name: String
+    /// Whether it answers when a request names no model.
+    package var isDefault: Bool
+    /// What its outputs mean.
+    package var task: Task
+    /// Class labels in the order of the class index; empty takes them from the data.
+    package var labels: [String]
+    /// What a valid input is.
+    package var input: InputSettings
+    /// The hidden layers.
+    package var network: NetworkSettings
+    /// How it is fitted.
+    package var training: TrainingChoices
+    /// Where the rows come from.
+    package var data: DataSettings
+    /// When a retrain starts, and what lets its result in.
+    package var retrain: RetrainSettings
+    /// How live inputs are watched.
+    package var drift: DriftChoices
+
+    /// What a model's outputs mean.
+    package enum Task: String, CaseIterable, Sendable {
+        /// One of several classes.
+        case classification
+        /// One of two classes by a single logit.
+        case binary
+        /// A number.
+        case regression
+    }
+}
+
+/// What a valid input is.
+package struct InputSettings: Sendable, Equatable {
+    /// Images or tables.
+    package var kind: Kind
+    /// The shape of an image, such as `[28, 28]`.
+    package var shape: [Int]
+    /// The divisor that brings pixels to 0…1.
+    package var scale: Double
+    /// The column to predict (tables).
+    package var target: String
+    /// Declared columns; empty infers them from the first download (tables).
+    package var columns: [ColumnSettings]
+    /// Whether out-of-range numbers and unseen categories are refused rather than scored.
+    package var strict: Bool
+
+    /// Images or tables.
+    package enum Kind: String, CaseIterable, Sendable {
+        case image, table
+    }
+}
+
+/// One declared column of a table.
+package struct ColumnSettings: Sendable, Equatable {
+    /// The column's name in the header and in requests.
+    package var name: String
+    /// Numbers or categories.
+    package var type: ColumnType
+    /// The categories; empty takes them from the training data.
+    package var values: [String]
+    /// How numbers are scaled.
+    package var scaling: Scaling
+    /// What a missing value becomes.
+    package var missing: Missing
+
+    /// Numbers or categories.
+    package enum ColumnType: String, CaseIterable, Sendable {
+        case numeric, categorical
+    }
+
+    /// How numbers are scaled before the first layer.
+    package enum Scaling: String, CaseIterable, Sendable {
+        /// Zero mean, unit standard deviation over the training rows.
+        case standardise
+        /// 0…1 over the training rows.
+        case minMax = "min_max"
+        /// As they are.
+        case none
+    }
+
+    /// What a missing value becomes.
+    package enum Missing: String, CaseIterable, Sendable {
+        /// The mean of the training rows, with an indicator input beside it.
+        case mean
+        /// Zero after scaling.
+        case zero
+        /// An error.
+        case refuse
+    }
+}
+
+/// The hidden layers.
+package struct NetworkSettings: Sendable, Equatable {
+    /// Their widths, input side first.
+    package var hidden: [Int]
+    /// The activation after each of them.
+    package var activation: Activation
+
+    /// An activation by its usual name.
+    package enum Activation: String, CaseIterable, Sendable {
+        case identity, relu, leakyReLU = "leaky_relu", tanh, sigmoid, gelu
+    }
+}
+
+/// How a model is fitted.
+package struct TrainingChoices: Sendable, Equatable {
+    /// Passes over the training rows.
+    package var epochs: Int
+    /// Rows a step.
+    package var batch: Int
+    /// The optimiser.
+    package var optimizer: Optimizer
+    /// Step size.
+    package var learningRate: Double
+    /// Momentum of `sgd`.
+    package var momentum: Double
+    /// L2 penalty on the weights.
+    package var l2: Double
+    /// Seed of initialisation and shuffling.
+    package var seed: Int
+    /// Training ends when an epoch's mean loss falls below this.
+    package var lossBelow: Double?
+
+    /// The optimiser.
+    package enum Optimizer: String, CaseIterable, Sendable {
+        /// Adam with Keras' defaults.
+        case adam
+        /// Stochastic gradient descent with momentum.
+        case sgd
+    }
+}
+
+/// Where the rows come from.
+package struct DataSettings: Sendable, Equatable {
+    /// The form of the files.
+    package var format: Format
+    /// The files that are fitted.
+    package var train: SourceSettings
+    /// The files of the hold-out; nil takes a share of `train`.
+    package var test: SourceSettings?
+    /// The share of `train` that is held out when there is no `test`.
+    package var holdout: Double
+    /// The character between the fields of a CSV file.
+    package var delimiter: String
+
+    /// The form of the files.
+    package enum Format: String, CaseIterable, Sendable {
+        case idx, csv
+    }
+}
+
+/// The mirrors of one set of files, in the order in which they are tried.
+package struct SourceSettings: Sendable, Equatable {
+    /// Images (IDX), or whole rows (CSV).
+    package var features: [String]
+    /// Labels (IDX); empty for CSV.
+    package var labels: [String]
+    /// SHA-256 of the decompressed features file, in hexadecimal; nil accepts any content.
+    package var featuresSHA256: String?
+    /// SHA-256 of the decompressed labels file, in hexadecimal; nil accepts any content.
+    package var labelsSHA256: String?
+}
+
+/// When a retrain starts, and what lets its result in.
+package struct RetrainSettings: Sendable, Equatable {
+    /// A cron expression in UTC, or an interval such as `6h`; nil for never.
+    package var schedule: String?
+    /// Most seconds of random delay added to each scheduled start.
+    package var jitterSecondsMax: Int
+    /// Whether a drift alarm starts one.
+    package var onDrift: Bool
+    /// Seconds between two retrains started by drift.
+    package var driftCooldownSeconds: Int
+    /// How much worse than the champion a candidate may score, in the score's unit.
+    package var margin: Double
+    /// Seconds after which a run is ended.
+    package var secondsMax: Int
+    /// Versions kept on disk besides the current one.
+    package var keep: Int
+}
+
+/// How live inputs are watched.
+package struct DriftChoices: Sendable, Equatable {
+    /// Whether they are.
+    package var enabled: Bool
+    /// Total-variation distance from the reference that is harmless.
+    package var tolerance: Double
+    /// Scored rows between two false alarms, in the mean, at least.
+    package var falseAlarmInterval: Int
+}

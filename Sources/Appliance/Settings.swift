@@ -1,0 +1,133 @@
+/// The whole configuration, checked and ready to use.
+///
+/// Every value is within its range and every combination is one that can work; what the file
+/// does not say has its default. Paths are as written: relative ones are relative to the
+/// working directory.
+package struct Settings: Sendable, Equatable {
+    /// The file it was read from, for messages and for the retraining child.
+    package var file: String
+    /// The listener for predictions.
+    package var api: ListenerSettings
+    /// The listener for metrics, status and everything that changes state.
+    package var operations: ListenerSettings
+    /// The certificates of both listeners.
+    package var tls: CertificateSettings
+    /// The state directory: models, downloads, generated certificates.
+    package var state: String
+    /// Event loops that serve requests; 0 is one a core.
+    package var eventLoops: Int
+    /// How long a shutdown waits for requests in flight, in seconds.
+    package var shutdownSecondsMax: Int
+    /// What is logged, and how.
+    package var log: LogSettings
+    /// Limits of every transfer.
+    package var downloads: DownloadSettings
+    /// The models, at least one.
+    package var models: [ModelSettings]
+
+    /// The model that answers when a request names none; nil when several have equal right.
+    package var defaultModel: String? {
+        models.count == 1 ? models.first?.name : models.first { $0.isDefault }?.name
+    }
+}
+
+/// One listener.
+package struct ListenerSettings: Sendable, Equatable {
+    /// Where it listens.
+    package var listen: ListenAddress
+    /// Whether it speaks plain HTTP: for a listener behind a proxy, by explicit choice.
+    package var plaintext: Bool
+    /// A file with the bearer token that requests must carry; nil for none.
+    package var tokenFile: String?
+    /// Largest request body, in bytes, compressed or not.
+    package var bodyBytesMax: Int
+    /// Most rows in one request.
+    package var rowsMax: Int
+    /// Most connections open at once.
+    package var connectionsMax: Int
+    /// Seconds after which an idle kept-alive connection is closed.
+    package var idleSecondsMax: Int
+    /// Seconds in which the head of a request must have arrived.
+    package var headerSecondsMax: Int
+    /// Requests after which a connection is closed.
+    package var requestsPerConnectionMax: Int
+}
+
+/// Certificates: files, or a development authority made on the first start.
+package struct CertificateSettings: Sendable, Equatable {
+    /// The certificate chain in PEM; nil for the development certificate.
+    package var certificate: String?
+    /// The private key in PEM; nil for the development certificate.
+    package var key: String?
+    /// Authorities whose client certificates are demanded; nil asks clients for none.
+    package var clientAuthorities: String?
+    /// Names in the development certificate besides localhost.
+    package var names: [String]
+    /// Protocol versions and cipher suites, in Mozilla's terms.
+    package var profile: Profile
+
+    /// Mozilla's recommended server configurations.
+    package enum Profile: String, CaseIterable, Sendable {
+        /// TLS 1.2 and 1.3.
+        case intermediate
+        /// TLS 1.3 only.
+        case modern
+    }
+}
+
+/// Logging.
+package struct LogSettings: Sendable, Equatable {
+    /// The least severe level that is written.
+    package var level: Level
+    /// The form of a line.
+    package var format: Format
+    /// The names of the JSON fields.
+    package var fields: Fields
+    /// Which requests leave an access line.
+    package var access: Access
+
+    /// swift-log's levels.
+    package enum Level: String, CaseIterable, Sendable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    /// The form of a line.
+    package enum Format: String, CaseIterable, Sendable {
+        /// One JSON object a line.
+        case json
+        /// For people at a terminal.
+        case text
+    }
+
+    /// The names of the JSON fields.
+    package enum Fields: String, CaseIterable, Sendable {
+        /// The OpenTelemetry log data model.
+        case otel
+        /// The Elastic Common Schema.
+        case ecs
+    }
+
+    /// Which requests leave an access line.
+    package enum Access: String, CaseIterable, Sendable {
+        /// Every request.
+        case all
+        /// Answers of 400 and above.
+        case errors
+        /// None.
+        case off
+    }
+}
+
+/// Limits of a transfer.
+package struct DownloadSettings: Sendable, Equatable {
+    /// Extra certificate authorities in PEM for `https://` sources; nil for the system's.
+    package var authorities: String?
+    /// Largest file, in bytes as transferred.
+    package var bytesMax: Int
+    /// Largest file after decompression, in bytes.
+    package var decompressedBytesMax: Int
+    /// Seconds one transfer may take.
+    package var secondsMax: Int
+    /// Attempts per mirror before the next one is tried.
+    package var attemptsMax: Int
+}

@@ -1,0 +1,133 @@
+internal import Files
+internal import Yams
+
+/// Reads a configuration file: YAML, checked as a whole, every problem with line and column.
+package enum SettingsFile {
+    /// Reads and checks a file.
+    ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - environment: `LEEWAY_…` variables stand over the file's keys.
+    /// - Returns: The settings.
+    /// - Throws: ``SettingsError`` with all problems; `FileError` when it cannot be read.
+    package static func read(_ path: String, environment: [String: String]) throws -> Settings {
+        let bytes = try WholeFile.read(path, bytesMax: bytesMax)
+        return try parse(
+            String(decoding: bytes, as: UTF8.self),
+            file: path,
+            environment: environment
+        )
+    }
+
+    /// Checks a configuration that is already in memory.
+    ///
+    /// - Parameters:
+    ///   - text: YAML.
+    ///   - file: The name for messages.
+    ///   - environment: `LEEWAY_…` variables stand over the text's keys.
+    /// - Returns: The settings.
+    /// - Throws: ``SettingsError`` with all problems.
+    package static func parse(
+        _ text: String,
+        file: String,
+        environment: [String: String]
+    ) throws -> Settings {
+        let reading = SettingsReading(file: file, environment: environment)
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: text)
+        } catch {
+            throw SettingsError(problems: [problem(of: error, file: file)])
+        }
+        let settings = Settings(root: root, reading: reading)
+        reading.checkVariables(except: ["LEEWAY_CONFIG"])
+        guard reading.problems.isEmpty else { throw SettingsError(problems: reading.problems) }
+        return settings
+    }
+
+    /// A file larger than this is no configuration of ours.
+    private static let bytesMax = 1 << 20
+
+    private static func problem(of error: any Error, file: String) -> SettingsProblem {
+        var place = (line: 0, column: 0)
+        var message = "\(error)"
+        switch error as? YamlError {
+        case .scanner(_, let words, let mark, _), .parser(_, let words, let mark, _),
+            .composer(_, let words, let mark, _):
+            place = (mark.line, mark.column)
+            message = words
+        case .duplicatedKeysInMapping(let keys, let context):
+            place = (context.mark.line, context.mark.column)
+            message = "a key stands twice: \(keys.joined(separator: ", "))"
+        default:
+            break
+        }
+        return SettingsProblem(
+            file: file,
+            line: place.line,
+            column: place.column,
+            key: "",
+            message: message
+        )
+    }
+}
+
+extension Settings {
+    /// Reads all sections; what is wrong is reported to the reading, not thrown.
+    init(root: Node?, reading: SettingsReading) {
+        var top = SettingsSection(path: "", node: root, reading: reading)
+        file = reading.file
+        var part = top.section("api", doc: "the listener for predictions")
+        api = ListenerSettings(&part, listen: "127.0.0.1:8443")
+        part = top.section(
+            "operations",
+            doc: "the listener for metrics, status and all that changes state"
+        )
+        operations = ListenerSettings(&part, listen: "127.0.0.1:9443")
+        part = top.section("tls", doc: "certificates of both listeners")
+        tls = CertificateSettings(&part)
+        state = top.string("state", default: ".leeway", doc: "state directory")
+        eventLoops = top.integer(
+            "event_loops",
+            default: 0,
+            in: 0...256,
+            doc: "event loops that serve requests; 0 is one a core"
+        )
+        shutdownSecondsMax = top.integer(
+            "shutdown_seconds_max",
+            default: 30,
+            in: 0...3600,
+            doc: "seconds that a shutdown waits for requests in flight"
+        )
+        part = top.section("log", doc: "what is logged, and how")
+        log = LogSettings(&part)
+        part = top.section("downloads", doc: "limits of every transfer")
+        downloads = DownloadSettings(&part)
+        models = top.sections("models", doc: "the models, at least one", documenting: root == nil)
+            .map { section in
+                var section = section
+                return ModelSettings(&section)
+            }
+        check(top)
+        top.finish()
+    }
+
+    private func check(_ top: SettingsSection) {
+        if models.isEmpty { top.report("at least one model is required", key: "models") }
+        if Set(models.map(\.name)).count != models.count {
+            top.report("two models have the same name", key: "models")
+        }
+        if models.filter(\.isDefault).count > 1 {
+            top.report("two models are the default", key: "models")
+        }
+        if !operations.listen.isLoopback && operations.tokenFile == nil
+            && (tls.clientAuthorities == nil || operations.plaintext)
+        {
+            top.report(
+                "a listener that others can reach changes state: set operations.token_file, "
+                    + "or tls.client_ca with TLS, or listen on a loopback address",
+                key: "operations"
+            )
+        }
+    }
+}

@@ -1,0 +1,152 @@
+/// How the sections that concern the whole appliance are read.
+extension ListenerSettings {
+    init(_ section: inout SettingsSection, listen: String) {
+        // The literal defaults are addresses; 127.0.0.1:0 stands in should one not be.
+        let fallback = ListenAddress(listen) ?? ListenAddress.anyLoopback
+        self.listen = section.address(
+            "listen",
+            default: fallback,
+            doc: "host:port to listen on; port 0 lets the system choose"
+        )
+        plaintext = section.flag(
+            "plaintext",
+            default: false,
+            doc: "plain HTTP instead of TLS: only behind a proxy or in a container contract"
+        )
+        tokenFile = section.optionalString(
+            "token_file",
+            doc: "file with the bearer token that requests must carry"
+        )
+        bodyBytesMax = section.integer(
+            "body_bytes_max",
+            default: 8 << 20,
+            in: 1024...(1 << 30),
+            doc: "largest request body, in bytes, before and after decompression"
+        )
+        rowsMax = section.integer(
+            "rows_max",
+            default: 1024,
+            in: 1...100_000,
+            doc: "most rows in one request"
+        )
+        connectionsMax = section.integer(
+            "connections_max",
+            default: 4096,
+            in: 1...1_000_000,
+            doc: "most connections open at once"
+        )
+        idleSecondsMax = section.integer(
+            "idle_seconds_max",
+            default: 60,
+            in: 1...86_400,
+            doc: "seconds after which an idle kept-alive connection is closed"
+        )
+        headerSecondsMax = section.integer(
+            "header_seconds_max",
+            default: 10,
+            in: 1...3600,
+            doc: "seconds in which the head of a request must have arrived"
+        )
+        requestsPerConnectionMax = section.integer(
+            "requests_per_connection_max",
+            default: 100_000,
+            in: 1...1_000_000_000,
+            doc: "requests after which a connection is closed"
+        )
+        section.finish()
+    }
+}
+
+extension ListenAddress {
+    static let anyLoopback = ListenAddress(host: "127.0.0.1", port: 0)
+
+    private init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}
+
+extension CertificateSettings {
+    init(_ section: inout SettingsSection) {
+        let chain = section.string(
+            "certificate",
+            default: "auto",
+            doc:
+                "certificate chain in PEM; auto makes a development authority in the state directory"
+        )
+        certificate = chain == "auto" ? nil : chain
+        key = section.optionalString("key", doc: "private key in PEM of the certificate")
+        clientAuthorities = section.optionalString(
+            "client_ca",
+            doc: "authorities in PEM whose client certificates are demanded"
+        )
+        names = section.texts(
+            "names",
+            doc: "names in the development certificate besides localhost"
+        )
+        profile = section.choice(
+            "profile",
+            default: Profile.intermediate,
+            doc: "Mozilla's terms: intermediate (TLS 1.2 and 1.3) or modern (TLS 1.3)"
+        )
+        if certificate != nil && key == nil {
+            section.report("is required beside a certificate file", key: "key")
+        }
+        if certificate == nil && key != nil {
+            section.report("needs a certificate file beside it", key: "key")
+        }
+        section.finish()
+    }
+}
+
+extension LogSettings {
+    init(_ section: inout SettingsSection) {
+        level = section.choice("level", default: Level.info, doc: "least severe level written")
+        format = section.choice("format", default: Format.json, doc: "json or text")
+        fields = section.choice(
+            "fields",
+            default: Fields.otel,
+            doc: "names of the JSON fields: otel or ecs"
+        )
+        access = section.choice(
+            "access",
+            default: Access.all,
+            doc: "requests that leave an access line: all, errors or off"
+        )
+        section.finish()
+    }
+}
+
+extension DownloadSettings {
+    init(_ section: inout SettingsSection) {
+        authorities = section.optionalString(
+            "ca_file",
+            doc: "authorities in PEM for https sources, instead of the system's"
+        )
+        bytesMax = section.integer(
+            "bytes_max",
+            default: 1 << 30,
+            in: 1...(1 << 40),
+            doc: "largest file, in bytes as transferred"
+        )
+        decompressedBytesMax = section.integer(
+            "decompressed_bytes_max",
+            default: 4 << 30,
+            in: 1...(1 << 40),
+            doc: "largest file after decompression, in bytes"
+        )
+        secondsMax = section.integer(
+            "seconds_max",
+            default: 3600,
+            in: 1...86_400,
+            doc: "seconds that one transfer may take"
+        )
+        attemptsMax = section.integer(
+            "attempts_max",
+            default: 3,
+            in: 1...10,
+            doc: "attempts per mirror before the next one is tried"
+        )
+        section.finish()
+    }
+}
