@@ -90,7 +90,7 @@ let package = Package(
             "Retraining",
             [
                 "Transfer", "ModelStore", "Drift", "Features", "NeuralNetwork", "Telemetry",
-                "Compression", "Digest", logging, subprocess,
+                "Compression", "Digest", "Files", logging, subprocess,
             ]
         ),
         // What they stand on.
@@ -98,8 +98,8 @@ let package = Package(
             "HTTPTransport",
             ["TLSTransport", "Telemetry", "Compression", nioCore, nioPosix, logging]
         ),
-        part("TLSTransport", ["COpenSSL", "Telemetry", nioCore, nioTLS]),
-        part("Transfer", ["CCurl", "Telemetry", "Digest", logging]),
+        part("TLSTransport", ["COpenSSL", "Telemetry", "Files", nioCore, nioTLS]),
+        part("Transfer", ["CCurl", "Telemetry", "Digest", "Files", logging]),
         part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest", "Files"]),
         part("Telemetry", [logging, coreMetrics]),
         part("Digest", ["COpenSSL"]),
@@ -123,7 +123,7 @@ let package = Package(
         ),
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        tests("TidyTests", []),
+        tests("TidyTests", ["Files"]),
         tests("FilesTests", ["Files"]),
         tests("ApplianceTests", ["Appliance"]),
     ]

@@ -155,13 +155,17 @@ package struct DataSettings: Sendable, Equatable {
 /// The mirrors of one set of files, in the order in which they are tried.
 package struct SourceSettings: Sendable, Equatable {
     /// Images (IDX), or whole rows (CSV).
-    package var features: [String]
+    package var features: [MirrorSettings]
     /// Labels (IDX); empty for CSV.
-    package var labels: [String]
-    /// SHA-256 of the decompressed features file, in hexadecimal; nil accepts any content.
-    package var featuresSHA256: String?
-    /// SHA-256 of the decompressed labels file, in hexadecimal; nil accepts any content.
-    package var labelsSHA256: String?
+    package var labels: [MirrorSettings]
+}
+
+/// One place where a file can be had.
+package struct MirrorSettings: Sendable, Equatable {
+    /// A `file://` or `https://` URL.
+    package var url: String
+    /// SHA-256 of the decompressed bytes, in lower-case hexadecimal; nil accepts any content.
+    package var sha256: String?
 }
 
 /// When a retrain starts, and what lets its result in.

@@ -80,12 +80,7 @@ struct SettingsSection {
     init(path: String, node: Node?, reading: SettingsReading) {
         self.path = path
         self.reading = reading
-        if let node, node.mapping == nil, !Self.isNull(node) {
-            reading.report("expected a section of keys", key: path, at: node.mark)
-            self.node = nil
-        } else {
-            self.node = node
-        }
+        self.node = node
     }
 
     /// Whether the file has the section.
@@ -113,6 +108,14 @@ struct SettingsSection {
         value(key).map { $0.mapping == nil } ?? false
     }
 
+    /// Whether a key is a list with sections among its items.
+    func hasSections(_ key: String) -> Bool {
+        value(key)?.sequence?.contains { $0.mapping != nil } ?? false
+    }
+
+    /// The text of a list item that is not a section.
+    var plainText: String? { node?.scalar?.string }
+
     mutating func ask(_ key: String, value: String?, doc: String) {
         asked.insert(key)
         reading.note(SettingsKey(path: keyPath(key), value: value, doc: doc))
@@ -132,7 +135,14 @@ struct SettingsSection {
     /// A section below this one.
     mutating func section(_ key: String, doc: String) -> SettingsSection {
         ask(key, value: nil, doc: doc)
-        return SettingsSection(path: keyPath(key), node: value(key), reading: reading)
+        return checked(SettingsSection(path: keyPath(key), node: value(key), reading: reading))
+    }
+
+    /// The section, or an empty one in place of a value that is none.
+    private func checked(_ section: SettingsSection) -> SettingsSection {
+        guard let node = section.node, node.mapping == nil else { return section }
+        reading.report("expected a section of keys", key: section.path, at: node.mark)
+        return SettingsSection(path: section.path, node: nil, reading: reading)
     }
 
     /// The sections of a list below this one; one empty section when the key is absent and

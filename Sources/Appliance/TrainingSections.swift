@@ -70,7 +70,7 @@ extension DataSettings {
 }
 
 extension SourceSettings {
-    /// Reads `{features: […], labels: […]}`, or for CSV also a plain list of URLs.
+    /// Reads `{features: […], labels: […]}`, or for CSV also a plain list of mirrors.
     fileprivate init(
         _ section: inout SettingsSection,
         _ key: String,
@@ -78,39 +78,53 @@ extension SourceSettings {
         doc: String
     ) {
         if section.isPlain(key) {
-            features = section.texts(key, doc: doc)
+            features = section.mirrors(key, doc: doc)
             labels = []
-            featuresSHA256 = nil
-            labelsSHA256 = nil
         } else {
             var part = section.section(key, doc: doc)
-            features = part.texts("features", doc: "mirrors of the images, or of the csv rows")
-            labels = part.texts("labels", doc: "mirrors of the labels (idx)")
-            featuresSHA256 = part.optionalString(
-                "features_sha256",
-                doc: "SHA-256 of the decompressed features"
+            features = part.mirrors(
+                "features",
+                doc: "mirrors of the images, or of the csv rows: URLs or {url, sha256}"
             )
-            labelsSHA256 = part.optionalString(
-                "labels_sha256",
-                doc: "SHA-256 of the decompressed labels"
-            )
+            labels = part.mirrors("labels", doc: "mirrors of the labels (idx)")
             part.finish()
         }
         if format == .idx && !features.isEmpty && labels.isEmpty {
             section.report("idx features need labels beside them", key: key)
         }
-        for url in features + labels where !Self.isSupported(url) {
-            section.report("expected a file:// or https:// URL, found \(url)", key: key)
-        }
-        for digest in [featuresSHA256, labelsSHA256].compactMap({ $0 }) {
-            if digest.utf8.count != 64 || !digest.allSatisfy(\.isHexDigit) {
-                section.report("expected 64 hexadecimal digits, found \(digest)", key: key)
+    }
+}
+
+extension SettingsSection {
+    /// A list whose items are URLs or `{url, sha256}`; a single URL counts as a list of one.
+    fileprivate mutating func mirrors(_ key: String, doc: String) -> [MirrorSettings] {
+        guard hasSections(key) else {
+            return texts(key, doc: doc).map { url in
+                check(url: url, sha256: nil, key: key)
+                return MirrorSettings(url: url, sha256: nil)
             }
+        }
+        return sections(key, doc: doc).map { item in
+            var item = item
+            if let url = item.plainText {
+                check(url: url, sha256: nil, key: key)
+                return MirrorSettings(url: url, sha256: nil)
+            }
+            let url = item.string("url", required: true, doc: "where the file can be had")
+            let sha256 = item.optionalString("sha256", doc: "SHA-256 of the decompressed bytes")
+            item.finish()
+            check(url: url, sha256: sha256, key: key)
+            return MirrorSettings(url: url, sha256: sha256?.lowercased())
         }
     }
 
-    private static func isSupported(_ url: String) -> Bool {
-        url.hasPrefix("file:///") || (url.hasPrefix("https://") && url.utf8.count > 8)
+    private func check(url: String, sha256: String?, key: String) {
+        if !url.hasPrefix("file:///") && !(url.hasPrefix("https://") && url.utf8.count > 8) {
+            report("expected a file:// or https:// URL, found \(url)", key: key)
+        }
+        if let sha256, sha256.utf8.count != 64 || !sha256.allSatisfy(\.isHexDigit) {
+            report("expected 64 hexadecimal digits, found \(sha256)", key: key)
+        }
     }
 }
 

@@ -20,6 +20,42 @@ package struct OpenFile: ~Copyable {
         self.path = path
     }
 
+    private init(path: String, descriptor: Int32) {
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    /// Lends a descriptor of standard error of its own, so that closing it closes nothing else.
+    ///
+    /// - Parameter body: What to do with it.
+    /// - Throws: ``FileError``, also when standard error is closed.
+    package static func standardError(
+        _ body: (borrowing OpenFile) throws(FileError) -> Void
+    ) throws(FileError) {
+        try lend(STDERR_FILENO, "standard error", body)
+    }
+
+    /// Lends a descriptor of standard output of its own, so that closing it closes nothing else.
+    ///
+    /// - Parameter body: What to do with it.
+    /// - Throws: ``FileError``, also when standard output is closed.
+    package static func standardOutput(
+        _ body: (borrowing OpenFile) throws(FileError) -> Void
+    ) throws(FileError) {
+        try lend(STDOUT_FILENO, "standard output", body)
+    }
+
+    private static func lend(
+        _ number: Int32,
+        _ name: String,
+        _ body: (borrowing OpenFile) throws(FileError) -> Void
+    ) throws(FileError) {
+        let descriptor = try retryingInterrupts("duplicate", name) {
+            fcntl(number, F_DUPFD_CLOEXEC, 3)
+        }
+        try body(OpenFile(path: name, descriptor: descriptor))
+    }
+
     deinit {
         close(descriptor)
     }

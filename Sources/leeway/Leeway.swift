@@ -1,6 +1,55 @@
+import Appliance
 import ArgumentParser
 
+/// The command line: parses, starts the program, and maps the outcome to an exit code.
 @main
 struct Leeway: AsyncParsableCommand {
-    func run() async throws { print("leeway") }
+    static let configuration = CommandConfiguration(
+        commandName: "leeway",
+        abstract: "Serves a multilayer perceptron over TLS, watches its inputs, and retrains it.",
+        version: ApplianceVersion.text,
+        subcommands: [
+            Serve.self, Retrain.self, Models.self, CheckConfig.self,
+        ]
+    )
+
+    /// Runs a command; what it throws becomes one line on standard error and an exit code.
+    static func main() async {
+        await main(nil)
+    }
+}
+
+/// What every command takes.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: "The configuration; LEEWAY_CONFIG or the built-in quickstart when it is not given."
+    )
+    var config: String?
+
+    /// Reads and checks the configuration; its errors end the program with code 2.
+    func settings() throws -> Settings {
+        do {
+            return try SettingsFile.readOrQuickstart(config)
+        } catch {
+            throw Exit.usage("\(error)")
+        }
+    }
+}
+
+/// The exit codes, each with one meaning.
+enum Exit {
+    /// 2: usage or configuration.
+    static func usage(_ message: String) -> any Error { failure(message, code: 2) }
+
+    /// An error's line on standard error, and its code.
+    static func failure(_ message: String, code: Int32) -> any Error {
+        StandardError.write("leeway: \(message)\n")
+        return ExitCode(code)
+    }
+
+    /// Ends the program as an outcome demands.
+    static func with(_ code: Int32) throws {
+        if code != 0 { throw ExitCode(code) }
+    }
 }

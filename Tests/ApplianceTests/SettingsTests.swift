@@ -123,7 +123,19 @@ import Testing
             """
         #expect(problems(text).first?.contains("input.target: is required") == true)
         let settings = try parse(text.replacing("kind: table", with: "kind: table, target: left"))
-        #expect(settings.models.first?.data.train.features == ["https://host/customers.csv.gz"])
+        #expect(settings.models.first?.data.train.features.map(\.url) == ["https://host/customers.csv.gz"])
+    }
+
+    @Test("a mirror can carry the digest of its decompressed bytes")
+    func mirrors() throws {
+        let digest = String(repeating: "ab", count: 32)
+        let text = Self.minimal.replacing(
+            "[\"file:///data/labels.gz\"]",
+            with: "[\"file:///l\", {url: \"https://host/l\", sha256: \(digest)}]"
+        )
+        let settings = try parse(text)
+        #expect(settings.models.first?.data.train.labels.map(\.sha256) == [nil, digest])
+        #expect(problems(text.replacing(digest, with: "abc")).first?.contains("64 hex") == true)
     }
 
     @Test("two models need one default, and two of one name are refused")

@@ -1,0 +1,41 @@
+# make run    set-up, release build, train, serve
+# make test   set-up, tests
+#
+# Everything else is plain SwiftPM: swift build | swift test | swift format.
+
+CONFIG    ?= config/quickstart.yaml
+PACKAGES  := libcurl4-openssl-dev libssl-dev zlib1g-dev dataset-fashion-mnist pkg-config
+LIBRARIES := libcurl openssl zlib
+
+.PHONY: run test build lint setup clean
+
+run: build
+	@exec .build/release/leeway serve --config $(CONFIG)
+
+test: setup
+	swift test
+
+build: setup
+	@echo "leeway: building the release (some minutes the first time)"
+	swift build -c release --product leeway
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+# Installs what is missing, and says what it does. Only Debian and its relatives are known here.
+setup:
+	@command -v swift >/dev/null || { echo "leeway: no Swift toolchain: see swift.org/install" >&2; exit 1; }
+	@if pkg-config --exists $(LIBRARIES) 2>/dev/null && dpkg -s dataset-fashion-mnist >/dev/null 2>&1; then \
+	    exit 0; \
+	elif ! command -v apt-get >/dev/null; then \
+	    pkg-config --exists $(LIBRARIES) 2>/dev/null && exit 0; \
+	    echo "leeway: please install the development files of libcurl, OpenSSL 3 and zlib (Debian: $(PACKAGES))" >&2; \
+	    exit 1; \
+	fi; \
+	echo "leeway: installing the Debian packages $(PACKAGES)"; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -qq && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null
+
+clean:
+	rm -rf .build

@@ -1,0 +1,224 @@
+internal import Drift
+internal import HTTPTransport
+internal import Logging
+internal import ModelStore
+internal import NIOCore
+internal import NIOPosix
+internal import Retraining
+internal import ServiceLifecycle
+internal import Serving
+internal import TLSTransport
+internal import Telemetry
+internal import UnixSignals
+
+/// The serving process: builds the services from the settings and runs them until SIGTERM.
+///
+/// The list in ``run()`` is the order of starting; stopping goes the other way, so that the
+/// listeners close first and the log last.
+package struct ApplianceServer: Sendable {
+    private let settings: Settings
+
+    /// Takes checked settings.
+    package init(settings: Settings) {
+        self.settings = settings
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// - Throws: What makes serving impossible: an address in use, an unreadable certificate.
+    package func run() async throws {
+        TLSLibrary.initialise()
+        let loopCount = settings.eventLoops > 0 ? settings.eventLoops : System.coreCount
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: loopCount)
+        let parts = try ApplianceParts(settings, shards: loopCount)
+        let certificates = try Certificates(
+            settings,
+            registry: parts.registry,
+            now: ProcessEnvironment.now()
+        )
+        let serving = try await ServingParts(parts, group)
+        let retraining = try RetrainingParts(parts)
+        let watching = try DriftParts(parts, retraining)
+        let followers = parts.followers(serving, watching, console: .standardOutput)
+        let operations = Operations(
+            parts: parts,
+            supervisor: retraining.supervisor,
+            drift: watching.service,
+            followers: followers
+        )
+        let listeners = Listeners(parts: parts, certificates: certificates, group: group)
+        certificates.announce(parts.logging.logger("tls"))
+
+        var services: [any Service] = [
+            Job("drift") { await watching.service.run(serving.loops) }
+        ]
+        for follower in followers { services.append(Job("store") { await follower.run() }) }
+        services.append(Job("retraining") { await retraining.supervisor.run() })
+        services.append(try listeners.operations(operations))
+        services.append(try listeners.api(serving))
+        defer { parts.logging.sink.shutdown() }
+        try await runAll(services, parts.logging.logger("appliance"))
+        try? await group.shutdownGracefully()
+    }
+
+    private func runAll(_ services: [any Service], _ logger: Logger) async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        // The listeners keep the deadline themselves; this one is for what hangs after it.
+        configuration.maximumGracefulShutdownDuration = .seconds(settings.shutdownSecondsMax + 10)
+        logger.info("starting", metadata: ["service.version": "\(ApplianceVersion.text)"])
+        try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped")
+    }
+}
+
+/// What all services share.
+struct ApplianceParts: Sendable {
+    let settings: Settings
+    let registry: MetricRegistry
+    let logging: ApplianceLogging
+    let directories: [String: ModelDirectory]
+    let servingMetrics: ServingMetrics
+
+    init(_ settings: Settings, shards: Int) throws {
+        self.settings = settings
+        registry = MetricRegistry(shards: shards)
+        logging = try ApplianceLogging(settings.log, registry: registry)
+        directories = Dictionary(
+            uniqueKeysWithValues: settings.models.map {
+                ($0.name, ModelDirectory(state: settings.state, model: $0.name))
+            }
+        )
+        servingMetrics = try ServingMetrics(registry)
+        try ProcessMetrics.register(in: registry)
+        try registry.registerOwnMetrics()
+        try BuildInfo(
+            version: ApplianceVersion.text,
+            revision: ApplianceVersion.revision,
+            opensslVersion: TLSLibrary.version,
+            libcurlVersion: ApplianceVersion.libcurl
+        ).register(in: registry)
+    }
+
+    /// One follower a model; each swap is told on the console, the first with a command to try.
+    func followers(_ serving: ServingParts, _ watching: DriftParts, console: Console)
+        -> [ModelFollower]
+    {
+        settings.models.compactMap { model in
+            guard let directory = directories[model.name] else { return nil }
+            let welcome = Welcome(settings, console: console)
+            return ModelFollower(
+                directory: directory,
+                loops: serving.loops,
+                metrics: servingMetrics,
+                logger: logging.logger("store"),
+                clock: WallTime.now,
+                wentLive: { active in
+                    await watching.service.begin(active)
+                    welcome.tell(active)
+                }
+            )
+        }
+    }
+}
+
+/// The event loops' responders.
+struct ServingParts: Sendable {
+    let settings: ServingSettings
+    let table: EndpointTable
+    let loops: ServingLoops
+
+    init(_ parts: ApplianceParts, _ group: any EventLoopGroup) async throws {
+        let settings = try parts.settings.servingSettings(parts.settings.api)
+        let table = try EndpointTable(.api)
+        let metrics = parts.servingMetrics
+        self.settings = settings
+        self.table = table
+        loops = try await ServingLoops.make(on: group) { shard in
+            ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
+        }
+    }
+}
+
+/// The supervisor of retrains.
+struct RetrainingParts: Sendable {
+    let supervisor: RetrainingSupervisor
+
+    init(_ parts: ApplianceParts) throws {
+        let settings = parts.settings
+        let models = try settings.models.map { model in
+            let directory = parts.directories[model.name]
+            return SupervisedModel(
+                name: model.name,
+                schedule: try model.retrain.schedule.map { try RetrainingSchedule($0) },
+                jitterSecondsMax: model.retrain.jitterSecondsMax,
+                onDrift: model.retrain.onDrift,
+                driftCooldownSeconds: model.retrain.driftCooldownSeconds,
+                isEmpty: { (try? directory?.versions())?.isEmpty ?? true }
+            )
+        }
+        supervisor = RetrainingSupervisor(
+            models: models,
+            metrics: try RetrainingMetrics(parts.registry),
+            logger: parts.logging.logger("retraining"),
+            clock: ProcessEnvironment.now,
+            start: { model, trigger, events in
+                let telling = RetrainingTelling(.standardOutput, model: model)
+                defer { telling.end() }
+                let secondsMax = settings.models.first { $0.name == model }?.retrain.secondsMax
+                return try await RetrainingChild(
+                    configuration: settings.source,
+                    secondsMax: secondsMax ?? 21_600
+                ).run(model: model, trigger: trigger) { event in
+                    telling.tell(event)
+                    events(event)
+                }
+            }
+        )
+    }
+}
+
+/// The monitors, and what their alarms set going.
+struct DriftParts: Sendable {
+    let service: DriftService
+
+    init(_ parts: ApplianceParts, _ retraining: RetrainingParts) throws {
+        let supervisor = retraining.supervisor
+        let watched = parts.settings.models.filter(\.drift.enabled)
+        let settings = try watched.map { model in
+            let choices = model.drift
+            return (
+                model.name,
+                try DriftSettings(
+                    tolerance: choices.tolerance,
+                    falseAlarmInterval: Double(choices.falseAlarmInterval)
+                )
+            )
+        }
+        service = DriftService(
+            settings: Dictionary(uniqueKeysWithValues: settings),
+            metrics: try DriftMetrics(parts.registry),
+            logger: parts.logging.logger("drift"),
+            store: DriftStateStore(parts.directories),
+            onAlarm: { model, _ in _ = await supervisor.request(model: model, trigger: .drift) }
+        )
+    }
+}
+
+/// A part of the appliance that runs until it is asked to stop.
+struct Job: Service, CustomStringConvertible {
+    let description: String
+    private let body: @Sendable () async throws -> Void
+
+    init(_ name: String, _ body: @escaping @Sendable () async throws -> Void) {
+        description = name
+        self.body = body
+    }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await body() }
+    }
+}

@@ -1,0 +1,115 @@
+internal import Features
+internal import ModelStore
+internal import NeuralNetwork
+internal import Retraining
+
+/// How the words of the configuration become what the parts work with.
+extension ModelSettings {
+    /// The plan of a retrain.
+    func plan(_ settings: Settings) -> RetrainingPlan {
+        RetrainingPlan(
+            model: name,
+            task: modelTask,
+            labels: labels,
+            input: planInput,
+            hidden: network.hidden,
+            activation: planActivation,
+            training: trainingSettings,
+            train: data.train.source,
+            test: data.test?.source,
+            holdout: data.holdout,
+            margin: retrain.margin,
+            keep: retrain.keep,
+            decompressedBytesMax: settings.downloads.decompressedBytesMax
+        )
+    }
+
+    /// The words of the configuration are the engine's.
+    private var planActivation: NeuralNetwork.Activation {
+        NeuralNetwork.Activation(rawValue: network.activation.rawValue) ?? .relu
+    }
+
+    private var modelTask: ModelTask {
+        switch task {
+        case .classification: .classification
+        case .binary: .binary
+        case .regression: .regression
+        }
+    }
+
+    private var trainingSettings: TrainingSettings {
+        TrainingSettings(
+            epochs: training.epochs,
+            batch: training.batch,
+            optimizer: training.optimizer == .adam ? .adam : .sgd,
+            learningRate: Float(training.learningRate),
+            momentum: Float(training.momentum),
+            seed: UInt64(training.seed),
+            lossBelow: training.lossBelow.map { Float($0) },
+            l2: Float(training.l2)
+        )
+    }
+
+    private var planInput: RetrainingPlan.Input {
+        switch input.kind {
+        case .image:
+            .image(shape: input.shape, scale: Float(input.scale), strict: input.strict)
+        case .table:
+            .table(
+                TableDeclaration(
+                    target: input.target,
+                    task: targetTask,
+                    columns: input.columns.isEmpty ? nil : input.columns.map(\.declaration),
+                    labels: labels.isEmpty ? nil : labels,
+                    strict: input.strict
+                ),
+                delimiter: data.delimiter.utf8.first ?? UInt8(ascii: ",")
+            )
+        }
+    }
+
+    private var targetTask: TargetTask {
+        switch task {
+        case .classification: .classification
+        case .binary: .binary
+        case .regression: .regression
+        }
+    }
+}
+
+extension ColumnSettings {
+    fileprivate var declaration: ColumnDeclaration {
+        ColumnDeclaration(
+            name: name,
+            type: type == .numeric ? .numeric : .categorical,
+            categories: values.isEmpty ? nil : values,
+            scaling: type == .numeric ? scalingMethod : nil,
+            missing: missingPolicy
+        )
+    }
+
+    private var scalingMethod: ScalingMethod {
+        switch scaling {
+        case .standardise: .standardise
+        case .minMax: .minMax
+        case .none: .none
+        }
+    }
+
+    private var missingPolicy: MissingPolicy {
+        switch missing {
+        case .mean: .mean
+        case .zero: .zero
+        case .refuse: .refuse
+        }
+    }
+}
+
+extension SourceSettings {
+    fileprivate var source: RetrainingPlan.Source {
+        func mirrors(_ mirrors: [MirrorSettings]) -> [RetrainingPlan.Mirror] {
+            mirrors.map { RetrainingPlan.Mirror(url: $0.url, sha256: $0.sha256) }
+        }
+        return RetrainingPlan.Source(features: mirrors(features), labels: mirrors(labels))
+    }
+}

@@ -1,0 +1,212 @@
+internal import FoundationEssentials
+internal import ModelStore
+
+/// What `leeway models` does: on the store alone, so that it works on a stopped appliance, and a
+/// running one follows within 200 ms.
+package struct ModelsJob {
+    private let settings: Settings
+    private let model: String?
+    private let json: Bool
+
+    /// A thing to do.
+    package enum Command {
+        /// List all versions.
+        case list
+        /// Show one version, or the current one.
+        case show(Int?)
+        /// Check one version, or all.
+        case verify(Int?)
+        /// Make a version current.
+        case promote(Int, reason: String)
+        /// Make the version before current.
+        case rollback(reason: String)
+    }
+
+    /// Names the model; nil takes the only one.
+    package init(settings: Settings, model: String?, json: Bool) {
+        self.settings = settings
+        self.model = model
+        self.json = json
+    }
+
+    /// Does it.
+    ///
+    /// - Parameter command: What to do.
+    /// - Returns: The report for standard output, and the exit code.
+    /// - Throws: `StoreError`, ``JobError``.
+    package func run(_ command: Command) throws -> (report: String, code: Int32) {
+        let directory = ModelDirectory(
+            state: settings.state,
+            model: try settings.resolveModel(model)
+        )
+        switch command {
+        case .list: return (try list(directory), 0)
+        case .show(let version): return (try show(directory, version), 0)
+        case .verify(let version): return try verify(directory, version)
+        case .promote(let version, let reason):
+            let previous = try directory.promote(
+                version,
+                actor: ProcessEnvironment.userName(),
+                reason: reason,
+                now: Self.now
+            )
+            return (changed(directory, "promoted", version, previous), 0)
+        case .rollback(let reason):
+            let previous = try directory.current()?.version
+            let version = try directory.rollBack(
+                actor: ProcessEnvironment.userName(),
+                reason: reason,
+                now: Self.now
+            )
+            return (changed(directory, "rolled back to", version, previous), 0)
+        }
+    }
+
+    private static var now: Date {
+        Date(timeIntervalSince1970: Double(ProcessEnvironment.now()))
+    }
+
+    private struct Row: Encodable {
+        let version: Int
+        let current: Bool
+        let created: Date?
+        let trigger: String?
+        let rows: Int?
+        let scores: Scores?
+        let problem: String?
+    }
+
+    private func list(_ directory: ModelDirectory) throws -> String {
+        let current = try directory.current()?.version
+        let rows = try directory.versions().map { version in
+            do {
+                let manifest = try Manifest.read(from: directory, version: version)
+                return Row(
+                    version: version,
+                    current: version == current,
+                    created: manifest.created,
+                    trigger: manifest.training.trigger,
+                    rows: manifest.data.trainRows,
+                    scores: manifest.training.scores,
+                    problem: nil
+                )
+            } catch {
+                return Row(
+                    version: version,
+                    current: version == current,
+                    created: nil,
+                    trigger: nil,
+                    rows: nil,
+                    scores: nil,
+                    problem: "\(error)"
+                )
+            }
+        }
+        if json { return String(decoding: try StoreJSON.encode(rows), as: UTF8.self) }
+        if rows.isEmpty { return "model \(directory.model): no versions yet: run leeway retrain" }
+        let lines = rows.map { row in
+            let mark = row.current ? "*" : " "
+            let time = row.created.map { $0.formatted(.iso8601) } ?? "?"
+            let score = row.scores.map(Self.text) ?? (row.problem ?? "")
+            return "\(mark) \(row.version)  \(time)  \(row.trigger ?? "?")  \(score)"
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func text(_ scores: Scores) -> String {
+        if let accuracy = scores.accuracy {
+            return "accuracy \((accuracy * 10_000).rounded() / 10_000)"
+        }
+        return "mean absolute error \(scores.meanAbsoluteError ?? .nan)"
+    }
+
+    private func show(_ directory: ModelDirectory, _ version: Int?) throws -> String {
+        guard let version = try version ?? directory.current()?.version else {
+            throw StoreError.empty(model: directory.model)
+        }
+        let manifest = try Manifest.read(from: directory, version: version)
+        return String(decoding: try StoreJSON.encode(manifest, pretty: !json), as: UTF8.self)
+    }
+
+    private struct Check: Encodable {
+        let version: Int
+        let valid: Bool
+        let problem: String?
+    }
+
+    private func verify(_ directory: ModelDirectory, _ version: Int?) throws -> (String, Int32) {
+        let versions = try version.map { [$0] } ?? directory.versions()
+        let checks = versions.map { version in
+            do {
+                let bundle = try ModelBundle.load(
+                    from: directory,
+                    version: version,
+                    manifestSHA256: directory.manifestDigest(of: version)
+                )
+                _ = try ActiveModel(bundle)
+                return Check(version: version, valid: true, problem: nil)
+            } catch {
+                return Check(version: version, valid: false, problem: "\(error)")
+            }
+        }
+        let code: Int32 = checks.allSatisfy(\.valid) ? 0 : 1
+        if json { return (String(decoding: try StoreJSON.encode(checks), as: UTF8.self), code) }
+        let lines = checks.map { "\($0.version)  \($0.problem ?? "valid")" }
+        return (lines.isEmpty ? "no versions" : lines.joined(separator: "\n"), code)
+    }
+
+    private func changed(
+        _ directory: ModelDirectory,
+        _ words: String,
+        _ version: Int,
+        _ previous: Int?
+    ) -> String {
+        if json {
+            let before = previous.map(String.init) ?? "null"
+            return "{\"model\":\"\(directory.model)\",\"version\":\(version),\"previous\":\(before)}"
+        }
+        return "model \(directory.model): \(words) version \(version)"
+            + (previous.map { " (was \($0))" } ?? "")
+    }
+}
+
+/// What can be wrong with a command before any work begins.
+package enum JobError: Error, CustomStringConvertible, Sendable {
+    /// The configuration has no model of this name.
+    case unknownModel(String, known: [String])
+    /// The configuration has several models, and none was named.
+    case ambiguousModel(known: [String])
+    /// A word that is none of the closed set.
+    case unknownTrigger(String)
+
+    /// What is wrong and what would be right.
+    package var description: String {
+        switch self {
+        case .unknownModel(let name, let known):
+            "--model \(name): the configuration knows \(known.joined(separator: ", "))"
+        case .ambiguousModel(let known):
+            "--model is needed: the configuration has \(known.joined(separator: ", "))"
+        case .unknownTrigger(let word):
+            "--trigger \(word): expected bootstrap, schedule, drift or manual"
+        }
+    }
+}
+
+extension Settings {
+    /// The model that a command means.
+    ///
+    /// - Parameter name: What the command says; nil takes the only model.
+    /// - Returns: A name that the configuration knows.
+    /// - Throws: ``JobError``.
+    package func resolveModel(_ name: String?) throws(JobError) -> String {
+        let known = models.map(\.name)
+        guard let name else {
+            guard let only = known.first, known.count == 1 else {
+                throw .ambiguousModel(known: known)
+            }
+            return only
+        }
+        guard known.contains(name) else { throw .unknownModel(name, known: known) }
+        return name
+    }
+}

@@ -1,0 +1,148 @@
+internal import FoundationEssentials
+internal import Logging
+internal import ModelStore
+internal import Retraining
+internal import Telemetry
+internal import Transfer
+
+/// What `leeway retrain` does: one pass of the retraining flow in this process.
+package struct RetrainJob {
+    private let settings: Settings
+    private let model: String?
+    private let trigger: String
+    private let output: Output
+
+    /// What is told, and where.
+    package enum Output: Sendable {
+        /// Words for a person.
+        case text
+        /// The outcome as one JSON object on standard output.
+        case json
+        /// Each event as a line of JSON on standard output, for the serving process.
+        case events
+    }
+
+    /// Names the model; nil takes the only one.
+    package init(settings: Settings, model: String?, trigger: String, output: Output) {
+        self.settings = settings
+        self.model = model
+        self.trigger = trigger
+        self.output = output
+    }
+
+    /// Runs it.
+    ///
+    /// - Returns: The report for standard output, and the exit code.
+    package func run() async -> (report: String?, code: Int32) {
+        let model: ModelSettings
+        let trigger: RetrainingTrigger
+        do {
+            (model, trigger) = try (chosenModel(), chosenTrigger())
+        } catch {
+            return failed("\(error)", code: 2, errorCode: "usage")
+        }
+        let telling = RetrainingTelling(console, model: model.name)
+        if output == .events {
+            BackgroundProcess.endWithParent()
+            BackgroundProcess.lowerPriority()
+        }
+        do {
+            try TransferLibrary.initialise()
+            // A person sees the progress; what would be logged besides must matter.
+            var log = settings.log
+            if output != .events { (log.level, log.format) = (.warning, .text) }
+            let logging = try ApplianceLogging(log)
+            defer { logging.sink.shutdown() }
+            let outcome = try await pipeline(model, telling, logging).run(trigger)
+            telling.end()
+            telling.tell(.outcome(outcome))
+            let code: Int32 = outcome.result == .refused ? 3 : 0
+            return (try report(outcome), code)
+        } catch StoreError.locked(let model) {
+            return failed("\(StoreError.locked(model: model))", code: 4, errorCode: "store_locked")
+        } catch {
+            telling.end()
+            let code = (error as? RetrainingError)?.code ?? (error as? StoreError)?.code ?? "failed"
+            return failed("\(error)", code: 1, errorCode: code)
+        }
+    }
+
+    private var console: Console? { output == .events ? nil : .standardError }
+
+    private func chosenModel() throws -> ModelSettings {
+        let name = try settings.resolveModel(model)
+        guard let found = settings.models.first(where: { $0.name == name }) else {
+            throw JobError.unknownModel(name, known: settings.models.map(\.name))
+        }
+        return found
+    }
+
+    private func chosenTrigger() throws -> RetrainingTrigger {
+        guard let trigger = RetrainingTrigger(rawValue: trigger) else {
+            throw JobError.unknownTrigger(trigger)
+        }
+        return trigger
+    }
+
+    private func pipeline(
+        _ model: ModelSettings,
+        _ telling: RetrainingTelling,
+        _ logging: ApplianceLogging
+    ) throws -> RetrainingPipeline {
+        let logger = logging.logger("retraining")
+        let downloader = try Downloader(
+            settings: settings.downloads.transferSettings,
+            logger: logger,
+            onAttempt: { telling.tell(.download($0)) }
+        )
+        return RetrainingPipeline(
+            plan: model.plan(settings),
+            directory: ModelDirectory(state: settings.state, model: model.name),
+            downloader: downloader,
+            downloadFolder: "\(settings.state)/downloads",
+            clock: .system,
+            logger: logger,
+            tell: telling.tell
+        )
+    }
+
+    private func report(_ outcome: RetrainingOutcome) throws -> String? {
+        switch output {
+        case .events: nil
+        case .json: String(decoding: try StoreJSON.encode(outcome), as: UTF8.self)
+        case .text: RetrainingTelling.summary(outcome)
+        }
+    }
+
+    private func failed(_ message: String, code: Int32, errorCode: String)
+        -> (report: String?, code: Int32)
+    {
+        if output == .events {
+            let event = RetrainingEvent.failure(code: errorCode, stage: nil, message: message)
+            RetrainingTelling(nil, model: "").tell(event)
+        } else {
+            StandardError.write("leeway: \(message)\n")
+        }
+        return (nil, code)
+    }
+}
+
+extension RetrainingClock {
+    /// The system's clocks.
+    static let system = RetrainingClock(
+        unixSeconds: { ProcessEnvironment.nowWithFraction() },
+        monotonicSeconds: { ProcessEnvironment.monotonicSeconds() }
+    )
+}
+
+extension Appliance.DownloadSettings {
+    /// As the transfer takes them.
+    var transferSettings: Transfer.DownloadSettings {
+        Transfer.DownloadSettings(
+            caFile: authorities,
+            userAgent: "leeway/\(ApplianceVersion.text)",
+            limits: DownloadLimits(bytesMax: bytesMax, totalSecondsMax: secondsMax),
+            retry: RetryPolicy(roundsMax: attemptsMax)
+        )
+    }
+}

@@ -1,0 +1,97 @@
+/// Where the bins of each stream lie in a flat array: stream by stream, each filled up to a
+/// multiple of four, so that four bins are worked on at once.
+struct CellLayout: Sendable, Equatable {
+    /// The number of bins of each stream.
+    let binCounts: [Int32]
+    /// The first cell of each stream.
+    let starts: [Int32]
+    /// All cells.
+    let cellCount: Int
+
+    init(_ streams: [ReferenceStream]) {
+        var starts: [Int32] = []
+        var next: Int32 = 0
+        for stream in streams {
+            starts.append(next)
+            next += Int32((stream.binCount + 3) / 4 * 4)
+        }
+        binCounts = streams.map { Int32($0.binCount) }
+        self.starts = starts
+        cellCount = Int(next)
+    }
+
+    var streamCount: Int { binCounts.count }
+
+    /// The cells of a stream, without those that fill up.
+    func cells(of stream: Int) -> Range<Int> {
+        let start = Int(starts[stream])
+        return start..<start + Int(binCounts[stream])
+    }
+}
+
+/// How often each bin of each stream was met in a few scored rows.
+///
+/// This is all that the monitor ever learns of traffic. Blocks of several event loops or replicas
+/// add up; their rows must be of one profile.
+package struct BlockCounts: Sendable, Equatable {
+    /// The rows after which a block is folded into the monitor.
+    package static let rowsMax = 16
+
+    let layout: CellLayout
+    private(set) var counts: [UInt32]
+    /// The rows counted.
+    package private(set) var rowCount = 0
+
+    /// Makes an empty block.
+    package init(profile: ReferenceProfile) {
+        layout = CellLayout(profile.streams)
+        counts = [UInt32](repeating: 0, count: layout.cellCount)
+    }
+
+    /// The number of streams.
+    package var streamCount: Int { layout.streamCount }
+    /// Whether it is time to fold the block; a block that goes on counting stays correct, but
+    /// its rows are all bet on with what was known before the first of them.
+    package var isFull: Bool { rowCount >= Self.rowsMax }
+
+    /// Counts one row, given as a bin for each stream.
+    ///
+    /// - Returns: false, and nothing is counted, when a bin is missing or does not exist.
+    @discardableResult
+    package mutating func add(bins: Span<UInt8>) -> Bool {
+        guard bins.count == streamCount else { return false }
+        for stream in 0..<streamCount where bins[stream] >= layout.binCounts[stream] {
+            return false
+        }
+        for stream in 0..<streamCount { increment(stream: stream, bin: Int(bins[stream])) }
+        endRow()
+        return true
+    }
+
+    /// Adds the counts of another block.
+    ///
+    /// - Throws: ``DriftError/foreignCounts`` when its bins are of another profile.
+    package mutating func add(_ other: BlockCounts) throws(DriftError) {
+        guard other.layout == layout else { throw .foreignCounts }
+        for cell in counts.indices { counts[cell] &+= other.counts[cell] }
+        rowCount += other.rowCount
+    }
+
+    /// How often a bin was met.
+    package func count(stream: Int, bin: Int) -> Int {
+        Int(counts[Int(layout.starts[stream]) + bin])
+    }
+
+    /// Forgets the rows and keeps the room.
+    package mutating func reset() {
+        for cell in counts.indices { counts[cell] = 0 }
+        rowCount = 0
+    }
+
+    /// Counts a bin that the profile's binner gave; ``endRow()`` ends the row.
+    mutating func increment(stream: Int, bin: Int) {
+        counts[Int(layout.starts[stream]) + bin] &+= 1
+    }
+
+    mutating func endRow() { rowCount += 1 }
+}

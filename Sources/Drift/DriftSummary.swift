@@ -1,0 +1,109 @@
+/// The monitor at one moment, for `GET /drift` and reports.
+package struct DriftSummary: Codable, Sendable, Equatable {
+    /// The scored rows so far.
+    package let rows: UInt64
+    /// The evidence of all streams together, in nats.
+    package let evidence: Double
+    /// ln A, in nats.
+    package let threshold: Double
+    /// A, in scored rows.
+    package let falseAlarmInterval: Double
+    /// The operator's tolerance, in total variation.
+    package let tolerance: Double
+    /// The hold-out rows behind the reference.
+    package let referenceRows: Int
+    /// The live rows in the window of panes.
+    package let windowRows: Int
+    /// Alarms raised so far.
+    package let alarmsRaised: UInt64
+    /// The alarm that stands, if one does.
+    package let alarm: DriftAlarm?
+    /// The streams in the profile's order.
+    package let streams: [Stream]
+
+    /// One stream; effect sizes are absent when the window is too small, or there is no order.
+    package struct Stream: Codable, Sendable, Equatable {
+        /// The name.
+        package let name: String
+        /// The family.
+        package let kind: ReferenceStream.Kind
+        /// Its own evidence, in nats.
+        package let evidence: Double
+        /// The tolerance and the sampling error, in total variation.
+        package let tolerance: Double
+        /// Whether it can never raise evidence, since the hold-out is too small.
+        package let isBlind: Bool
+        /// See ``EffectSize/populationStability``.
+        package let populationStability: Double?
+        /// See ``EffectSize/totalVariation``.
+        package let totalVariation: Double?
+        /// See ``EffectSize/jensenShannon``.
+        package let jensenShannon: Double?
+        /// See ``EffectSize/kolmogorovSmirnov``.
+        package let kolmogorovSmirnov: Double?
+        /// Unusual values since the start.
+        package let quality: QualityCounts
+
+        private enum CodingKeys: String, CodingKey {
+            case name
+            case kind
+            case evidence = "evidence_nats"
+            case tolerance
+            case isBlind = "is_blind"
+            case populationStability = "psi"
+            case totalVariation = "tv"
+            case jensenShannon = "js"
+            case kolmogorovSmirnov = "ks"
+            case quality
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case rows
+        case evidence = "evidence_nats"
+        case threshold = "threshold_nats"
+        case falseAlarmInterval = "false_alarm_interval"
+        case tolerance
+        case referenceRows = "reference_rows"
+        case windowRows = "window_rows"
+        case alarmsRaised = "alarms_raised"
+        case alarm
+        case streams
+    }
+}
+
+extension DriftMonitor {
+    /// What can be said at this moment.
+    package var summary: DriftSummary {
+        DriftSummary(
+            rows: rows,
+            evidence: evidence,
+            threshold: threshold,
+            falseAlarmInterval: settings.falseAlarmInterval,
+            tolerance: settings.tolerance,
+            referenceRows: profile.holdoutRows,
+            windowRows: windowRows,
+            alarmsRaised: alarmsRaised,
+            alarm: alarm,
+            streams: profile.streams.indices.map { streamSummary($0) }
+        )
+    }
+
+    private func streamSummary(_ index: Int) -> DriftSummary.Stream {
+        let effect = effectSize(ofStream: index)
+        return DriftSummary.Stream(
+            name: profile.streams[index].name,
+            kind: profile.streams[index].kind,
+            evidence: evidence(ofStream: index),
+            tolerance: tolerance(ofStream: index),
+            isBlind: isBlind(stream: index),
+            populationStability: finite(effect.populationStability),
+            totalVariation: finite(effect.totalVariation),
+            jensenShannon: finite(effect.jensenShannon),
+            kolmogorovSmirnov: finite(effect.kolmogorovSmirnov),
+            quality: quality(ofStream: index)
+        )
+    }
+
+    private func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+}

@@ -1,0 +1,120 @@
+/// The frozen picture of the hold-out that live traffic is compared with.
+///
+/// It belongs to one model version and is the file `reference.json` of its bundle. It holds bin
+/// edges and shares only, never a row.
+package struct ReferenceProfile: Codable, Sendable, Equatable {
+    /// The version of the file's form.
+    package let format: Int
+    /// The hold-out rows behind the shares.
+    package let holdoutRows: Int
+    /// The number of raw values of a row.
+    package let rawWidth: Int
+    /// The number of probabilities (or values) that the model gives for a row.
+    package let outputWidth: Int
+    /// For images: how pixels lie in a row.
+    package let frame: FrameGeometry?
+    /// With this probability at least one stream's true shares are farther off than its
+    /// sampling error; the guarantee of the alarm holds in the other cases.
+    package let failureProbability: Double
+    /// Columns that are not watched, since there were more than ``streamsMax`` streams.
+    package let columnsUnwatched: Int
+    /// What is watched.
+    package let streams: [ReferenceStream]
+
+    /// Most streams of a profile.
+    package static let streamsMax = 64
+    /// The form that this code writes and reads.
+    package static let formatCurrent = 1
+    /// Most raw values of a row.
+    package static let rawWidthMax = 1 << 24
+
+    /// Puts together a profile; ``ReferenceBuilder`` makes one from rows.
+    ///
+    /// - Throws: ``DriftError/profile(stream:problem:)`` when it contradicts itself.
+    package init(
+        holdoutRows: Int,
+        rawWidth: Int,
+        outputWidth: Int,
+        frame: FrameGeometry?,
+        failureProbability: Double,
+        columnsUnwatched: Int,
+        streams: [ReferenceStream]
+    ) throws(DriftError) {
+        format = Self.formatCurrent
+        self.holdoutRows = holdoutRows
+        self.rawWidth = rawWidth
+        self.outputWidth = outputWidth
+        self.frame = frame
+        self.failureProbability = failureProbability
+        self.columnsUnwatched = columnsUnwatched
+        self.streams = streams
+        try validate()
+    }
+
+    /// Reads a profile and refuses one that contradicts itself.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let format = try container.decode(Int.self, forKey: .format)
+        guard format == Self.formatCurrent else {
+            throw DriftError.profile(stream: "(all)", problem: "format \(format) is unknown")
+        }
+        try self.init(
+            holdoutRows: container.decode(Int.self, forKey: .holdoutRows),
+            rawWidth: container.decode(Int.self, forKey: .rawWidth),
+            outputWidth: container.decode(Int.self, forKey: .outputWidth),
+            frame: container.decodeIfPresent(FrameGeometry.self, forKey: .frame),
+            failureProbability: container.decode(Double.self, forKey: .failureProbability),
+            columnsUnwatched: container.decode(Int.self, forKey: .columnsUnwatched),
+            streams: container.decode([ReferenceStream].self, forKey: .streams)
+        )
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case format
+        case holdoutRows = "holdout_rows"
+        case rawWidth = "raw_width"
+        case outputWidth = "output_width"
+        case frame
+        case failureProbability = "failure_probability"
+        case columnsUnwatched = "columns_unwatched"
+        case streams
+    }
+}
+
+extension ReferenceProfile {
+    private func validate() throws(DriftError) {
+        try require(holdoutRows > 0, "no hold-out rows")
+        try require(rawWidth > 0 && rawWidth <= Self.rawWidthMax, "raw width \(rawWidth)")
+        try require(outputWidth > 0, "output width \(outputWidth)")
+        try require(failureProbability > 0 && failureProbability < 1, "failure probability")
+        try require(columnsUnwatched >= 0, "a negative number of columns")
+        try require(
+            (1...Self.streamsMax).contains(streams.count),
+            "\(streams.count) streams, 1 to \(Self.streamsMax) are possible"
+        )
+        try require(Set(streams.map(\.name)).count == streams.count, "two streams of one name")
+        if let frame {
+            try frame.validate()
+            try require(frame.pixels == rawWidth, "the frame's shape does not fit the raw width")
+        }
+        for stream in streams {
+            try stream.validate()
+            try require(isReadable(stream), "\(stream.name) looks at what a row has not")
+        }
+    }
+
+    /// Whether rows of this profile have what the stream looks at, in the form it expects.
+    private func isReadable(_ stream: ReferenceStream) -> Bool {
+        switch stream.source {
+        case .predictedClass: stream.isCategorical
+        case .confidence, .probability, .value: !stream.isCategorical
+        case .margin: outputWidth > 1 && !stream.isCategorical
+        case .frame: frame != nil && !stream.isCategorical
+        case .column(let index): index >= 0 && index < rawWidth
+        }
+    }
+
+    private func require(_ holds: Bool, _ problem: String) throws(DriftError) {
+        guard holds else { throw .profile(stream: "(all)", problem: problem) }
+    }
+}

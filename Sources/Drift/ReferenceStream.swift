@@ -1,0 +1,159 @@
+/// What of a scored row a stream looks at.
+package enum StreamSource: Codable, Sendable, Equatable {
+    /// The index of the greatest probability (or, of a binary model, p ≥ ½).
+    case predictedClass
+    /// The greatest probability.
+    case confidence
+    /// The greatest probability less the second.
+    case margin
+    /// The probability that a binary model gives.
+    case probability
+    /// The value that a regression gives.
+    case value
+    /// A statistic of a whole image.
+    case frame(statistic: FrameStatistic)
+    /// A column of a table, by its index in the raw row.
+    case column(index: Int)
+}
+
+/// What a whole image is reduced to; pixels are not watched one by one.
+package enum FrameStatistic: String, Codable, Sendable, Equatable, CaseIterable {
+    /// The mean of all pixels.
+    case mean
+    /// The standard deviation of all pixels.
+    case deviation
+    /// The share of pixels that are exactly zero.
+    case zeroFraction = "zero_fraction"
+    /// The mean row, weighted by the pixels' values.
+    case rowCentroid = "row_centroid"
+    /// The mean column, weighted by the pixels' values.
+    case columnCentroid = "column_centroid"
+}
+
+/// What a bin of a stream stands for.
+package enum BinRole: String, Codable, Sendable, Equatable {
+    /// A usual value.
+    case body
+    /// A number below all of the training data.
+    case below
+    /// A number above all of the training data.
+    case above
+    /// A rare or an unseen category.
+    case other
+    /// No value.
+    case missing
+}
+
+/// One thing that is watched, cut into bins, with the share of the hold-out in each bin.
+package struct ReferenceStream: Codable, Sendable, Equatable {
+    /// The family that a stream belongs to.
+    package enum Kind: String, Codable, Sendable, Equatable {
+        /// What the model answers.
+        case prediction
+        /// What the model is asked.
+        case input
+        /// Whether the data are whole.
+        case quality
+    }
+
+    /// The name for labels and reports, unique in its profile, such as `prediction.class`.
+    package let name: String
+    /// The family.
+    package let kind: Kind
+    /// What is looked at.
+    package let source: StreamSource
+    /// For numbers: the upper ends of all bins but the last; a value equal to an edge is below it.
+    package let edges: [Float]
+    /// For categories and classes: the bin of each index.
+    package let binOfCategory: [UInt8]
+    /// What people read, one text for each bin.
+    package let labels: [String]
+    /// What each bin stands for.
+    package let roles: [BinRole]
+    /// The share of each bin in the hold-out, with half a row added to each; the sum is 1.
+    package let probabilities: [Double]
+    /// How far, in total variation, these shares can be from the true ones (``SamplingError``).
+    package let samplingError: Double
+
+    /// Most bins of one stream.
+    package static let binsMax = 64
+    /// Most edges of one stream: a vector register's worth, so that finding a bin has no branch.
+    package static let edgesMax = 15
+    /// Most categories that can be told apart before they are put into bins.
+    package static let categoriesMax = 65_536
+
+    /// Puts together a stream; it is checked when a profile takes it.
+    package init(
+        name: String,
+        kind: Kind,
+        source: StreamSource,
+        edges: [Float] = [],
+        binOfCategory: [UInt8] = [],
+        labels: [String],
+        roles: [BinRole],
+        probabilities: [Double],
+        samplingError: Double
+    ) {
+        self.name = name
+        self.kind = kind
+        self.source = source
+        self.edges = edges
+        self.binOfCategory = binOfCategory
+        self.labels = labels
+        self.roles = roles
+        self.probabilities = probabilities
+        self.samplingError = samplingError
+    }
+
+    /// The number of bins.
+    package var binCount: Int { probabilities.count }
+    /// Whether the bins have an order (missing values come last).
+    package var isOrdered: Bool { binOfCategory.isEmpty }
+    /// Whether index or number decides on the bin.
+    var isCategorical: Bool { !binOfCategory.isEmpty }
+    /// The bin for rows without a value, if the stream has one.
+    var missingBin: Int? { roles.firstIndex(of: .missing) }
+
+    private enum CodingKeys: String, CodingKey {
+        case name
+        case kind
+        case source
+        case edges
+        case binOfCategory = "bin_of_category"
+        case labels
+        case roles
+        case probabilities
+        case samplingError = "sampling_error"
+    }
+}
+
+extension ReferenceStream {
+    /// Refuses a stream that contradicts itself, so that counting needs no further check.
+    func validate() throws(DriftError) {
+        let bins = probabilities.count
+        try require((2...Self.binsMax).contains(bins), "\(bins) bins, 2 to \(Self.binsMax) are possible")
+        try require(labels.count == bins && roles.count == bins, "labels and bins differ in number")
+        try require(probabilities.allSatisfy { $0 > 0 && $0 < 1 }, "a share is not between 0 and 1")
+        try require(abs(probabilities.reduce(0, +) - 1) < 1e-9, "the shares do not sum to 1")
+        try require(samplingError >= 0 && samplingError.isFinite, "the sampling error is no number")
+        if isCategorical {
+            try require(edges.isEmpty, "it has both edges and categories")
+            try require(
+                binOfCategory.count <= Self.categoriesMax,
+                "\(binOfCategory.count) categories, at most \(Self.categoriesMax) are possible"
+            )
+            try require(binOfCategory.allSatisfy { $0 < bins }, "a category has no bin")
+        } else {
+            let valueBins = bins - (missingBin == nil ? 0 : 1)
+            try require(edges.count <= Self.edgesMax, "more than \(Self.edgesMax) edges")
+            try require(edges.count + 1 == valueBins, "edges and bins differ in number")
+            try require(edges.allSatisfy { $0.isFinite }, "an edge is no finite number")
+            try require(zip(edges, edges.dropFirst()).allSatisfy { $0 < $1 }, "edges do not ascend")
+            try require(missingBin == nil || missingBin == bins - 1, "the missing bin is not last")
+        }
+    }
+
+    private func require(_ holds: Bool, _ problem: String) throws(DriftError) {
+        guard holds else { throw .profile(stream: name, problem: problem) }
+    }
+}

@@ -1,0 +1,263 @@
+internal import NIOCore
+internal import Telemetry
+
+// MARK: - One request
+
+extension HTTPConnectionHandler {
+    func headArrived(_ head: HTTPRequestHead) {
+        let time = now
+        machine.headComplete(now: time.uptimeNanoseconds)
+        var request = HTTPRequest(
+            head: head,
+            identifiers: &services.identifiers,
+            connection: connectionFacts,
+            numberOnConnection: machine.requestCount,
+            now: time
+        )
+        services.metrics.tally.addActive(1)
+        let admission = services.responder.admit(request)
+        switch admission {
+        case .reject(let response):
+            answerUnread(request, response)
+        case .accept(let bodyBytesMax, let route):
+            request.route = route
+            accept(request, bodyBytesMax: bodyBytesMax)
+        }
+    }
+
+    private func accept(_ request: HTTPRequest, bodyBytesMax: Int) {
+        do throws(RequestRejection) {
+            guard request.head.facts.expectation != .unknown else {
+                throw .unsupportedExpectation
+            }
+            guard (request.head.contentLength ?? 0) <= bodyBytesMax else { throw .bodyTooLarge }
+            let body = try BodyCollector(head: request.head, bytesMax: bodyBytesMax)
+            exchange = Exchange(request: request, body: body)
+        } catch {
+            services.metrics.count(error)
+            return answerUnread(
+                request,
+                ResponseWriter.response(to: error, name: request.name, route: request.route)
+            )
+        }
+        reader.bodyBytesMax = bodyBytesMax
+        let waits = request.head.facts.expectation == .continueFirst && request.head.hasBody
+        guard waits, inbound.readableBytes == 0 else { return }
+        prepareOutbound()
+        outbound.writeStaticString(ResponseWriter.continueLine)
+    }
+
+    /// Answers a request whose body has not been looked at.
+    private func answerUnread(_ request: HTTPRequest, _ response: HTTPResponse) {
+        let head = request.head
+        let waits = head.facts.expectation != .none && head.hasBody
+        var facts = ConnectionStateMachine.AnswerFacts()
+        // A client that waits for 100 may send the body now or not, so its end cannot be told.
+        facts.unreadBodyBytes = head.isChunked || waits ? nil : head.contentLength ?? 0
+        answer(request, response, facts)
+        reader.bodyBytesMax = head.contentLength ?? 0
+    }
+
+    func bodyArrived(_ piece: ByteBuffer) {
+        machine.bodyProgressed(bytes: piece.readableBytes, now: now.uptimeNanoseconds)
+        do throws(RequestRejection) {
+            // Without an exchange, the body is one that is being dropped.
+            try exchange?.body.append(piece)
+        } catch {
+            reject(error, framingLost: true)
+        }
+    }
+
+    func bodyEnded() {
+        let time = now
+        machine.bodyComplete(now: time.uptimeNanoseconds)
+        guard var exchange = exchange.take() else { return }
+        do throws(RequestRejection) {
+            exchange.request.body = try exchange.body.finish()
+        } catch {
+            services.metrics.count(error)
+            return refuse(exchange.request, error, framingLost: false)
+        }
+        exchange.request.timing.bodyComplete = time
+        respond(to: exchange.request)
+    }
+
+    private func respond(to request: HTTPRequest) {
+        switch services.responder.respond(to: request) {
+        case .now(let response):
+            answer(request, response)
+        case .later(let future):
+            answerLater(request, future)
+        }
+    }
+
+    private func answerLater(_ request: HTTPRequest, _ future: EventLoopFuture<HTTPResponse>) {
+        pending = request
+        future.hop(to: services.eventLoop).assumeIsolated().whenComplete { result in
+            // When the channel ended meanwhile, the request is recorded already.
+            guard let request = self.pending else { return }
+            self.pending = nil
+            switch result {
+            case .success(let response): self.answer(request, response)
+            case .failure: self.answerFailure(request)
+            }
+            self.resume()
+        }
+    }
+
+    private func answerFailure(_ request: HTTPRequest) {
+        services.metrics.count(.responderFailed)
+        answer(
+            request,
+            ResponseWriter.response(to: .responderFailed, name: request.name, route: request.route)
+        )
+    }
+}
+
+// MARK: - Answers
+
+extension HTTPConnectionHandler {
+    /// Answers a request that the transport refuses, understood or not.
+    ///
+    /// - Parameter framingLost: where the next request begins is not known.
+    func reject(_ rejection: RequestRejection, framingLost: Bool) {
+        services.metrics.count(rejection)
+        if let request = takeRequest() {
+            return refuse(request, rejection, framingLost: framingLost)
+        }
+        var facts = ConnectionStateMachine.AnswerFacts()
+        facts.framingLost = framingLost
+        let name = RequestName.made(services.identifiers.next())
+        let response = ResponseWriter.response(to: rejection, name: name, route: .other)
+        let after = machine.answer(facts, now: now.uptimeNanoseconds)
+        write(response, name: name, isHead: false, closes: true, after)
+        services.record(
+            RequestRecord(
+                request: nil,
+                name: name,
+                connection: connectionFacts,
+                numberOnConnection: machine.requestCount + 1,
+                route: .other,
+                status: response.status,
+                nanoseconds: 0,
+                responseBytes: response.body.readableBytes,
+                log: response.log
+            )
+        )
+    }
+
+    private func refuse(
+        _ request: HTTPRequest,
+        _ rejection: RequestRejection,
+        framingLost: Bool
+    ) {
+        var facts = ConnectionStateMachine.AnswerFacts()
+        facts.framingLost = framingLost
+        let response = ResponseWriter.response(
+            to: rejection,
+            name: request.name,
+            route: request.route
+        )
+        answer(request, response, facts)
+    }
+
+    /// Writes an answer, and does what follows it.
+    func answer(
+        _ request: HTTPRequest,
+        _ response: HTTPResponse,
+        _ known: ConnectionStateMachine.AnswerFacts = .init()
+    ) {
+        var facts = known
+        facts.clientAsksToClose = request.head.facts.asksToClose
+        facts.responseCloses = response.closesConnection
+        facts.hasMoreBytes = inbound.readableBytes > 0
+        services.metrics.tally.addActive(-1)
+        let after = machine.answer(facts, now: now.uptimeNanoseconds)
+        let isHead = request.head.method == .head
+        record(request, response)
+        write(response, name: request.name, isHead: isHead, closes: after.closes, after)
+    }
+
+    func record(_ request: HTTPRequest, _ response: HTTPResponse) {
+        let spent = now - request.timing.headComplete
+        let hasContent = response.status.allowsContent && request.head.method != .head
+        services.record(
+            RequestRecord(
+                request: request,
+                name: request.name,
+                connection: request.connection,
+                numberOnConnection: request.numberOnConnection,
+                route: response.route == .other ? request.route : response.route,
+                status: response.status,
+                nanoseconds: UInt64(max(0, spent.nanoseconds)),
+                responseBytes: hasContent ? response.body.readableBytes : 0,
+                log: response.log
+            )
+        )
+    }
+
+    private func write(
+        _ response: HTTPResponse,
+        name: RequestName,
+        isHead: Bool,
+        closes: Bool,
+        _ after: ConnectionStateMachine.AfterAnswer
+    ) {
+        prepareOutbound()
+        let date = services.dateLine()
+        ResponseWriter.writeHead(response, name: name, date: date, closes: closes, to: &outbound)
+        if !isHead, response.status.allowsContent { writeBody(response.body) }
+        switch after {
+        case .nextRequest, .discardBody: break
+        case .close: closeAfterWriting()
+        case .linger: lingerAfterWriting()
+        }
+    }
+
+    private func writeBody(_ body: ByteBuffer) {
+        guard body.readableBytes > ResponseWriter.copyBytesMax, let context else {
+            outbound.writeImmutableBuffer(body)
+            return
+        }
+        context.write(wrapOutboundOut(outbound), promise: nil)
+        context.write(wrapOutboundOut(body), promise: nil)
+        outbound = ByteBuffer()
+        needsFlush = true
+    }
+
+    private func closeAfterWriting() {
+        guard let context else { return }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        flushOutbound(written)
+    }
+
+    /// Ends our direction only, so that the client reads the answer before anything is reset.
+    private func lingerAfterWriting() {
+        guard let context else { return }
+        inbound = ByteBuffer()
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            guard self.machine.state == .lingering else { return }
+            context.close(mode: .output, promise: nil)
+        }
+        flushOutbound(written)
+    }
+
+    func prepareOutbound() {
+        if outbound.capacity == 0 { outbound = services.takeScratch() }
+    }
+
+    /// Hands everything that was answered to the channel, in one write.
+    func flushOutbound(_ promise: EventLoopPromise<Void>? = nil) {
+        guard let context, outbound.readableBytes > 0 || needsFlush || promise != nil else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        needsFlush = false
+        let bytes = outbound
+        outbound = ByteBuffer()
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
+        services.giveBack(bytes)
+    }
+}

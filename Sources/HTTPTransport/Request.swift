@@ -1,0 +1,78 @@
+package import NIOCore
+package import TLSTransport
+package import Telemetry
+
+/// What is known of the connection that a request came on; one object a connection.
+package final class ConnectionFacts: Sendable {
+    /// A number that no other connection of the listener has.
+    package let number: UInt64
+    /// The listener's name, such as `api`.
+    package let listener: String
+    /// The client's address without its port, or of the proxy that stands between; `nil` when the
+    /// channel has none.
+    package let peerAddress: String?
+    /// What the handshake agreed on, the client's certificate included; `nil` for plain text.
+    package let tls: TLSSessionFacts?
+
+    init(number: UInt64, listener: String, peerAddress: String?, tls: TLSSessionFacts?) {
+        self.number = number
+        self.listener = listener
+        self.peerAddress = peerAddress
+        self.tls = tls
+    }
+}
+
+/// When the parts of a request were complete, on the event loop's clock.
+package struct RequestTiming: Sendable {
+    /// When the head was complete.
+    package var headComplete: NIODeadline
+    /// When the body was complete; while it is not, the same as ``headComplete``.
+    package var bodyComplete: NIODeadline
+}
+
+/// One request, whole and within its limits.
+package struct HTTPRequest: Sendable {
+    /// The head.
+    package let head: HTTPRequestHead
+    /// The body, framing and content coding removed.
+    package internal(set) var body: ByteBuffer
+    /// The route that ``HTTPResponder/admit(_:)`` named.
+    package internal(set) var route: HTTPRoute
+    /// What answers and logs call it: the client's `X-Request-Id` where it sent one valid one, else
+    /// a random one.
+    package let name: RequestName
+    /// The trace that it belongs to: the client's, where it sent exactly one valid `traceparent`,
+    /// else a new one that is not sampled.
+    package let trace: TraceContext
+    /// The identifier of this request's own span within the trace.
+    package let span: UInt64
+    /// When its parts were complete.
+    package internal(set) var timing: RequestTiming
+    /// The connection it came on.
+    package let connection: ConnectionFacts
+    /// Its number on the connection, from 1.
+    package let numberOnConnection: Int
+
+    init(
+        head: HTTPRequestHead,
+        identifiers: inout RequestIdentifierSource,
+        connection: ConnectionFacts,
+        numberOnConnection: Int,
+        now: NIODeadline
+    ) {
+        self.head = head
+        name = RequestName.given(in: head) ?? .made(identifiers.next())
+        self.connection = connection
+        self.numberOnConnection = numberOnConnection
+        body = ByteBuffer()
+        route = .other
+        timing = RequestTiming(headComplete: now, bodyComplete: now)
+        let bytes = head.bytes.readableBytesUInt8Span
+        let facts = head.facts
+        // More than one is nobody's word.
+        let given = facts.traceparentCount == 1
+            ? TraceContext.parse(bytes.extracting(facts.traceparent)) : nil
+        trace = given ?? TraceContext(generatedBy: &identifiers, sampled: false)
+        self.span = identifiers.nextSpan()
+    }
+}

@@ -1,0 +1,164 @@
+internal import NIOCore
+
+/// The head of one request: the bytes as they came, and where its parts stand in them.
+///
+/// No text is made until it is asked for; the compares against literals make none at all.
+package struct HTTPRequestHead: Sendable {
+    /// The head from the method's first byte to the empty line; every offset counts from here.
+    let bytes: ByteBuffer
+    let facts: HeadFacts
+    let fields: [FieldPlace]
+
+    /// The method.
+    package var method: HTTPMethod { facts.method }
+
+    /// The method as the client wrote it; a token of at most 32 characters.
+    package var methodText: String { text(facts.methodRange) }
+
+    /// The minor version of HTTP/1: 0 or 1.
+    package var minorVersion: Int { facts.minorVersion }
+
+    /// The path as the client wrote it (percent-encoding kept), or `*` for `OPTIONS *`.
+    package var path: String { text(facts.path) }
+
+    /// The bytes of ``path``.
+    package var pathBytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        borrowing get {
+            bytes.readableBytesUInt8Span.extracting(facts.path)
+        }
+    }
+
+    /// Whether the path is exactly this text.
+    package func pathIs(_ path: StaticString) -> Bool {
+        bytes.readableBytesUInt8Span.equals(path, in: facts.path)
+    }
+
+    /// Whether the path begins with this text.
+    package func pathHasPrefix(_ prefix: StaticString) -> Bool {
+        prefix.utf8CodeUnitCount <= facts.path.count
+            && bytes.readableBytesUInt8Span.hasPrefix(prefix, at: facts.path.lowerBound)
+    }
+
+    /// The value of the query's first parameter of this name, percent-decoded, `+` read as a space.
+    ///
+    /// - Parameter name: ASCII that needs no encoding.
+    /// - Returns: `nil` when there is no such parameter, or when its value is not UTF-8.
+    package func queryValue(_ name: StaticString) -> String? {
+        let span = bytes.readableBytesUInt8Span
+        var start = facts.query.lowerBound
+        while start < facts.query.upperBound {
+            var end = start
+            while end < facts.query.upperBound, span[end] != 0x26 { end += 1 }
+            var nameEnd = start
+            while nameEnd < end, span[nameEnd] != ByteClass.equals { nameEnd += 1 }
+            if span.equals(name, in: start..<nameEnd) {
+                return decoded(min(nameEnd + 1, end)..<end)
+            }
+            start = end + 1
+        }
+        return nil
+    }
+
+    /// Whether the target has a query, even an empty one's parameters.
+    package var hasQuery: Bool { !facts.query.isEmpty }
+
+    /// The number of header fields.
+    package var fieldCount: Int { fields.count }
+
+    /// How many fields have this name.
+    ///
+    /// - Parameter name: lower-case ASCII.
+    package func count(of name: StaticString) -> Int {
+        let span = bytes.readableBytesUInt8Span
+        var found = 0
+        for field in fields where span.equalsIgnoringCase(name, in: field.name) { found += 1 }
+        return found
+    }
+
+    /// The value of the first field of this name, or `nil`; bytes that are not UTF-8 are repaired.
+    ///
+    /// - Parameter name: lower-case ASCII.
+    package func value(of name: StaticString) -> String? {
+        place(of: name).map { text($0) }
+    }
+
+    /// The value of the first field of this name as raw bytes, lent to a closure.
+    ///
+    /// - Parameters:
+    ///   - name: lower-case ASCII.
+    ///   - body: gets an empty span when there is no such field.
+    package func withValue<Result, Failure: Error>(
+        of name: StaticString,
+        _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(bytes.readableBytesUInt8Span.extracting(place(of: name) ?? 0..<0))
+    }
+
+    /// Whether there is exactly one field of this name and its value is the text, without case.
+    ///
+    /// - Parameters:
+    ///   - name: lower-case ASCII.
+    ///   - value: lower-case ASCII.
+    package func field(_ name: StaticString, is value: StaticString) -> Bool {
+        guard count(of: name) == 1, let place = place(of: name) else { return false }
+        return bytes.readableBytesUInt8Span.equalsIgnoringCase(value, in: place)
+    }
+
+    /// Whether `Content-Type` names this media type; parameters after `;` are not looked at.
+    ///
+    /// - Parameter mediaType: lower-case ASCII such as `application/json`.
+    package func contentTypeIs(_ mediaType: StaticString) -> Bool {
+        guard let place = place(of: "content-type") else { return false }
+        let span = bytes.readableBytesUInt8Span
+        var end = place.lowerBound
+        while end < place.upperBound, span[end] != ByteClass.semicolon { end += 1 }
+        return span.equalsIgnoringCase(mediaType, in: span.trimmed(place.lowerBound..<end))
+    }
+
+    /// The body's length on the wire, or `nil` when there is no body or it comes in chunks.
+    package var contentLength: Int? { facts.contentLength }
+
+    /// Whether the body comes in chunks, so that its length is not known yet.
+    package var isChunked: Bool { facts.isChunked }
+
+    /// Whether a body follows, be it an empty one in chunks.
+    package var hasBody: Bool { facts.isChunked || (facts.contentLength ?? 0) > 0 }
+
+    /// The coding of the body; what a responder gets is decoded already.
+    package var contentCoding: ContentCoding { facts.contentCoding }
+
+    private func place(of name: StaticString) -> Range<Int>? {
+        let span = bytes.readableBytesUInt8Span
+        for field in fields where span.equalsIgnoringCase(name, in: field.name) {
+            return field.value
+        }
+        return nil
+    }
+
+    func text(_ range: Range<Int>) -> String {
+        let start = bytes.readerIndex + range.lowerBound
+        return bytes.getSlice(at: start, length: range.count).map { String(buffer: $0) } ?? ""
+    }
+
+    private func decoded(_ range: Range<Int>) -> String? {
+        let span = bytes.readableBytesUInt8Span
+        var result: [UInt8] = []
+        result.reserveCapacity(range.count)
+        var index = range.lowerBound
+        while index < range.upperBound {
+            let byte = span[index]
+            if byte == ByteClass.percent, index + 2 < range.upperBound,
+                let high = ByteClass.hexValue(span[index + 1]),
+                let low = ByteClass.hexValue(span[index + 2])
+            {
+                result.append(high << 4 | low)
+                index += 3
+            } else {
+                result.append(byte == 0x2b ? ByteClass.space : byte)
+                index += 1
+            }
+        }
+        return String(validating: result, as: UTF8.self)
+    }
+}

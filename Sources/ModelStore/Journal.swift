@@ -1,0 +1,62 @@
+package import FoundationEssentials
+
+/// One line of `journal.jsonl`: who changed what, why, and on which grounds.
+package struct JournalEntry: Codable, Sendable, Equatable {
+    /// When.
+    package var time: Date
+    /// What was done.
+    package var event: Event
+    /// The version it was done to; 0 when no version was made.
+    package var version: Int
+    /// The version that was current before; nil when there was none.
+    package var previous: Int?
+    /// Who: `schedule`, `drift`, `bootstrap`, `manual`, or an operator's name.
+    package var actor: String
+    /// Why, in words.
+    package var reason: String
+    /// The SHA-256 of the version's manifest.
+    package var digest: String?
+    /// The candidate's scores on the hold-out.
+    package var candidate: Scores?
+    /// The champion's scores on the same rows.
+    package var champion: Scores?
+
+    /// What was done.
+    package enum Event: String, Codable, Sendable {
+        /// A version was written and made current.
+        case published
+        /// A candidate was refused by the gate.
+        case refused
+        /// An existing version was made current.
+        case promoted
+        /// The version before was made current again.
+        case rolledBack = "rolled_back"
+        /// A run ended without a candidate because nothing had changed.
+        case unchanged
+        /// A version was found on disk that no line speaks of: a crash came between the two.
+        case recovered
+    }
+
+    /// Takes note of an event.
+    package init(
+        time: Date,
+        event: Event,
+        version: Int,
+        previous: Int?,
+        actor: String,
+        reason: String,
+        digest: String? = nil,
+        candidate: Scores? = nil,
+        champion: Scores? = nil
+    ) {
+        self.time = time
+        self.event = event
+        self.version = version
+        self.previous = previous
+        self.actor = actor
+        self.reason = reason
+        self.digest = digest
+        self.candidate = candidate
+        self.champion = champion
+    }
+}

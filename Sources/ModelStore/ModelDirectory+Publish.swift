@@ -1,0 +1,168 @@
+internal import Digest
+internal import Files
+package import FoundationEssentials
+
+/// How versions come, go live, and go.
+extension ModelDirectory {
+    /// Writes a new version and makes it current.
+    ///
+    /// The caller holds the lock of ``lockForRetraining()``.
+    ///
+    /// - Parameters:
+    ///   - draft: All of the version but its number and its files' digests.
+    ///   - entry: Makes the journal's line from the version, the one before, and the digest.
+    /// - Returns: The version.
+    /// - Throws: ``StoreError``; the version that was current before then still is.
+    package func publish(
+        _ draft: ModelBundle.Draft,
+        entry: (_ version: Int, _ previous: Int?, _ digest: String) -> JournalEntry
+    ) throws(StoreError) -> Int {
+        try recover(now: draft.created)
+        let previous = try current()?.version
+        let version = (try versions().last ?? 0) + 1
+        let temporary = "\(folder(of: version))\(WholeFile.temporaryInfix)\(draft.created.timeIntervalSince1970)"
+        let files = try draft.files(version: version)
+        try inStore { () throws(FileError) in
+            do throws(FileError) {
+                try Folder.make(temporary)
+                for (name, bytes) in files.sorted(by: { $0.key < $1.key }) {
+                    try WholeFile.create("\(temporary)/\(name)", bytes)
+                }
+                try Folder.synchronise(temporary)
+                try Folder.rename(temporary, to: folder(of: version))
+                try Folder.synchronise(Folder.parent(of: folder(of: version)))
+            } catch {
+                // The first error is the one to tell; what stays behind is swept later.
+                try? Folder.remove(temporary)
+                throw error
+            }
+        }
+        let digest = try manifestDigest(of: version)
+        try record(entry(version, previous, digest))
+        try point(to: version)
+        return version
+    }
+
+    /// Makes a version that is in the store the current one.
+    ///
+    /// - Parameters:
+    ///   - version: The version; it is verified first.
+    ///   - actor: Who asks.
+    ///   - reason: Why.
+    ///   - now: The time for the journal.
+    /// - Returns: The version that was current before.
+    /// - Throws: ``StoreError``; nothing has changed then.
+    @discardableResult
+    package func promote(
+        _ version: Int,
+        event: JournalEntry.Event = .promoted,
+        actor: String,
+        reason: String,
+        now: Date
+    ) throws(StoreError) -> Int? {
+        let digest = try manifestDigest(of: version)
+        _ = try ModelBundle.load(from: self, version: version, manifestSHA256: digest)
+        // A broken pointer is no reason to refuse a promotion: it is what mends it.
+        let previous = try? current()?.version
+        try record(
+            JournalEntry(
+                time: now,
+                event: event,
+                version: version,
+                previous: previous,
+                actor: actor,
+                reason: reason,
+                digest: digest
+            )
+        )
+        try point(to: version)
+        return previous
+    }
+
+    /// Makes the version that was current before the present one current again.
+    ///
+    /// - Parameters:
+    ///   - actor: Who asks.
+    ///   - reason: Why.
+    ///   - now: The time for the journal.
+    /// - Returns: The version that is current now.
+    /// - Throws: ``StoreError/nothingToRollBack(model:version:)`` when there is none.
+    package func rollBack(actor: String, reason: String, now: Date) throws(StoreError) -> Int {
+        guard let pointer = try current() else { throw .empty(model: model) }
+        let target = try versionBefore(pointer.version)
+        try promote(target, event: .rolledBack, actor: actor, reason: reason, now: now)
+        return target
+    }
+
+    /// The version that a rollback goes to: the one that the last publication or promotion of
+    /// this version replaced, else the newest that is older.
+    private func versionBefore(_ version: Int) throws(StoreError) -> Int {
+        let present = Set(try versions())
+        let forward: Set<JournalEntry.Event> = [.published, .promoted]
+        let last = try history().last { forward.contains($0.event) && $0.version == version }
+        if let previous = last?.previous, previous != version, present.contains(previous) {
+            return previous
+        }
+        guard let older = present.filter({ $0 < version }).max() else {
+            throw .nothingToRollBack(model: model, version: version)
+        }
+        return older
+    }
+
+    /// Removes the oldest versions beyond the number to keep; the current one and the one
+    /// that a rollback would go to always stay.
+    ///
+    /// - Parameter keep: Versions kept besides the current one.
+    /// - Returns: The versions removed.
+    /// - Throws: ``StoreError/file(_:)``.
+    @discardableResult
+    package func prune(keep: Int) throws(StoreError) -> [Int] {
+        guard let pointer = try current() else { return [] }
+        let fallback = try? versionBefore(pointer.version)
+        let others = try versions().filter { $0 != pointer.version && $0 != fallback }
+        let surplus = others.dropLast(max(0, keep - 1))
+        for version in surplus {
+            try inStore { () throws(FileError) in
+                // Renamed first, so that a crash half way leaves no half version behind.
+                let temporary = "\(folder(of: version))\(WholeFile.temporaryInfix)gone"
+                try Folder.rename(folder(of: version), to: temporary)
+                try Folder.remove(temporary)
+            }
+        }
+        return Array(surplus)
+    }
+
+    /// Clears up after a crash: removes unfinished versions, notes those that no line of the
+    /// journal speaks of.
+    ///
+    /// - Parameter now: The time for the journal.
+    /// - Throws: ``StoreError/file(_:)``.
+    package func recover(now: Date) throws(StoreError) {
+        try prepare()
+        _ = try inStore { () throws(FileError) in
+            try Folder.sweep(path)
+            return try Folder.sweep("\(path)/versions")
+        }
+        let history = try history()
+        let known = Set(history.map(\.version))
+        for version in try versions() where !known.contains(version) {
+            try record(
+                JournalEntry(
+                    time: now,
+                    event: .recovered,
+                    version: version,
+                    previous: try current()?.version,
+                    actor: "store",
+                    reason: "written before a crash, never made current",
+                    digest: try manifestDigest(of: version)
+                )
+            )
+        }
+        // The journal is written before the pointer: what it decided last is carried out.
+        let decisions: Set<JournalEntry.Event> = [.published, .promoted, .rolledBack]
+        guard let decided = history.last(where: { decisions.contains($0.event) })?.version,
+            try versions().contains(decided), try current()?.version != decided
+        else { return }
+        try point(to: decided)
+    }
+}

@@ -1,0 +1,41 @@
+internal import Files
+import Glibc
+
+/// What a retraining process does to itself so that serving never waits for it.
+package enum BackgroundProcess {
+    /// Takes the idle scheduling class and becomes the first to be killed when memory is short.
+    ///
+    /// What the system refuses is left as it is: a slower server is better than no retrain.
+    package static func lowerPriority() {
+        var parameters = sched_param()
+        // SCHED_IDLE (5) is a macro of the kernel's headers that does not reach Swift.
+        _ = unsafe sched_setscheduler(0, 5, &parameters)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+        if let file = try? OpenFile("/proc/self/oom_score_adj", flags: O_WRONLY) {
+            try? file.write(Array("500".utf8))
+        }
+    }
+
+    /// Ends this process when its parent has gone: when standard input reaches its end.
+    ///
+    /// The version on disk is the old or the new one at every moment, so that a sudden end
+    /// loses nothing.
+    package static func endWithParent() {
+        var thread = pthread_t()
+        _ = unsafe pthread_create(
+            &thread,
+            nil,
+            { _ in
+                var byte: UInt8 = 0
+                // Bounds: one byte is read into one byte.
+                while true {
+                    let count = unsafe read(STDIN_FILENO, &byte, 1)
+                    if count == 0 { _exit(143) }
+                    if count < 0 && errno != EINTR { return nil }
+                }
+            },
+            nil
+        )
+        _ = pthread_detach(thread)
+    }
+}

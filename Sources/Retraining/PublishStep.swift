@@ -1,0 +1,156 @@
+internal import Drift
+internal import Features
+internal import FoundationEssentials
+internal import ModelStore
+internal import NeuralNetwork
+
+/// The last step: puts the candidate into the store with all that a server needs to trust it.
+struct PublishStep {
+    let plan: RetrainingPlan
+    let directory: ModelDirectory
+    let now: Date
+
+    func publish(
+        _ candidate: Candidate,
+        _ scores: EvaluateStep.Result,
+        _ provenance: Manifest.Provenance,
+        _ data: TrainingData,
+        _ outcome: RetrainingOutcome,
+        _ trigger: RetrainingTrigger
+    ) throws -> Int {
+        let draft = ModelBundle.Draft(
+            model: plan.model,
+            created: now,
+            task: plan.task,
+            labels: data.labels,
+            schema: data.schema,
+            data: provenance,
+            training: Manifest.TrainingSummary(
+                trigger: trigger.rawValue,
+                seconds: candidate.training.seconds,
+                epochs: candidate.training.epochs,
+                seed: plan.training.seed,
+                scores: scores.candidate
+            ),
+            network: candidate.network,
+            reference: try reference(candidate.network, data),
+            selfTest: selfTest(candidate.network, data),
+            report: try StoreJSON.encode(
+                Report(outcome: outcome, evaluation: scores.evaluation),
+                pretty: true
+            )
+        )
+        let version = try directory.publish(draft) { version, previous, digest in
+            JournalEntry(
+                time: now,
+                event: .published,
+                version: version,
+                previous: previous,
+                actor: trigger.rawValue,
+                reason: outcome.reason,
+                digest: digest,
+                candidate: scores.candidate,
+                champion: scores.champion
+            )
+        }
+        try directory.prune(keep: plan.keep)
+        return version
+    }
+
+    /// Notes a refusal in the journal; nothing else changes.
+    func refuse(_ outcome: RetrainingOutcome, _ trigger: RetrainingTrigger) throws {
+        try directory.record(
+            JournalEntry(
+                time: now,
+                event: .refused,
+                version: 0,
+                previous: outcome.version,
+                actor: trigger.rawValue,
+                reason: outcome.reason,
+                candidate: outcome.evaluation,
+                champion: outcome.champion
+            )
+        )
+    }
+
+    private struct Report: Encodable {
+        let outcome: RetrainingOutcome
+        let evaluation: Evaluation
+    }
+
+    /// Bin edges from training rows, shares from the hold-out: what live traffic is compared with.
+    private func reference(_ network: MultilayerPerceptron, _ data: TrainingData) throws
+        -> ReferenceProfile
+    {
+        var builder = try ReferenceBuilder(
+            schema: data.schema,
+            prediction: plan.task.predictionShape(classes: data.labels.count),
+            classLabels: data.labels
+        )
+        try Self.eachBatch(network, data.train, data.schema) { raw, outputs, count in
+            try builder.addTraining(raw: raw, probabilities: outputs, rowCount: count)
+        }
+        try Self.eachBatch(network, data.holdout, data.schema) { raw, outputs, count in
+            try builder.addHoldout(raw: raw, probabilities: outputs, rowCount: count)
+        }
+        return try builder.finish()
+    }
+
+    private func selfTest(_ network: MultilayerPerceptron, _ data: TrainingData) -> SelfTest {
+        let count = min(SelfTest.rowsMax, data.holdout.rows.count)
+        let first = TrainingData.RowSet(
+            dataset: data.holdout.dataset,
+            rows: Array(data.holdout.rows.prefix(count))
+        )
+        var test = SelfTest(rows: [], probabilities: [], rowCount: count)
+        Self.eachBatch(network, first, data.schema) { raw, outputs, _ in
+            for index in raw.indices { test.rows.append(raw[index]) }
+            for index in outputs.indices { test.probabilities.append(outputs[index]) }
+        }
+        return test
+    }
+
+    /// Runs rows through the network as a server does: raw rows, encoding, forward pass.
+    private static func eachBatch<Failure: Error>(
+        _ network: MultilayerPerceptron,
+        _ set: TrainingData.RowSet,
+        _ schema: FeatureSchema,
+        _ body: (Span<Float>, Span<Float>, Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        let size = 256
+        var raw = [Float](repeating: 0, count: size * schema.rawWidth)
+        var inputs = [Float](repeating: 0, count: size * schema.encodedWidth)
+        var scratch = InferenceScratch(for: network, rowsMax: size)
+        for start in stride(from: 0, to: set.rows.count, by: size) {
+            let count = min(size, set.rows.count - start)
+            for row in 0..<count {
+                var target = raw.mutableSpan
+                set.dataset.raw(
+                    row: Int(set.rows[start + row]),
+                    into: &target,
+                    at: row * schema.rawWidth
+                )
+            }
+            let rows = raw.span.extracting(0..<count * schema.rawWidth)
+            var encoded = inputs.mutableSpan
+            schema.encode(raw: rows, into: &encoded)
+            network.forward(
+                rows: inputs.span.extracting(0..<count * schema.encodedWidth),
+                rowCount: count,
+                scratch: &scratch
+            )
+            try body(rows, scratch.probabilities, count)
+        }
+    }
+}
+
+extension ModelTask {
+    /// What the drift monitor has to know of the network's outputs.
+    func predictionShape(classes: Int) -> PredictionShape {
+        switch self {
+        case .classification: .classes(count: classes)
+        case .binary: .binary
+        case .regression: .value(width: 1)
+        }
+    }
+}

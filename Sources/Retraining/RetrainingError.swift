@@ -1,0 +1,50 @@
+package import ModelStore
+
+/// Why a retrain failed; the version that was current still is.
+package enum RetrainingError: Error, Sendable, CustomStringConvertible {
+    /// A schedule that cannot be read.
+    case schedule(text: String, reason: String)
+    /// A file could not be downloaded from any mirror.
+    case download(role: String, reason: String, code: String)
+    /// A file's decompressed bytes have another digest than the configuration demands.
+    case digestMismatch(role: String, expected: String, found: String)
+    /// A file cannot be read as what it should be, or its rows make no sense.
+    case data(role: String, reason: String, code: String)
+    /// Fitting failed: the loss or the weights are no longer finite.
+    case training(String)
+    /// The store refused.
+    case store(StoreError)
+    /// The run took longer than the configuration allows, or was ended from outside.
+    case ended(reason: String)
+    /// The child could not be started, or ended without a word.
+    case child(reason: String)
+
+    /// A stable word for labels and JSON.
+    package var code: String {
+        switch self {
+        case .schedule: "schedule_invalid"
+        case .download(_, _, let code): "download_\(code)"
+        case .digestMismatch: "data_digest_mismatch"
+        case .data(_, _, let code): "data_\(code)"
+        case .training: "training_failed"
+        case .store(let error): error.code
+        case .ended: "ended"
+        case .child: "child_failed"
+        }
+    }
+
+    /// What failed, why, and what to do.
+    package var description: String {
+        switch self {
+        case .schedule(let text, let reason): "retrain.schedule: \(text): \(reason)"
+        case .download(let role, let reason, _): "download of \(role) failed: \(reason)"
+        case .digestMismatch(let role, let expected, let found):
+            "\(role): SHA-256 of the decompressed bytes is \(found), the configuration demands \(expected)"
+        case .data(let role, let reason, _): "\(role): \(reason)"
+        case .training(let reason): "training failed: \(reason)"
+        case .store(let error): error.description
+        case .ended(let reason): "retrain ended: \(reason)"
+        case .child(let reason): "retraining process: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,120 @@
+internal import ModelStore
+package import Telemetry
+internal import Transfer
+
+/// What Prometheus learns of retraining.
+package struct RetrainingMetrics: Sendable {
+    private let runs: CounterFamily
+    private let lastSuccess: GaugeFamily
+    private let lastRun: GaugeFamily
+    private let nextRun: GaugeFamily
+    private let running: GaugeFamily
+    private let progress: GaugeFamily
+    private let stageSeconds: GaugeFamily
+    private let score: GaugeFamily
+    private let rows: GaugeFamily
+    private let downloads: DownloadMetrics
+
+    /// Declares the families.
+    ///
+    /// - Throws: `TelemetryError` when a name is taken.
+    package init(_ registry: MetricRegistry) throws {
+        runs = try registry.counter(
+            "leeway_retrain_runs_total",
+            help: "Retraining runs by how they ended.",
+            labels: ["model", "result"]
+        )
+        lastSuccess = try registry.gauge(
+            "leeway_retrain_last_success_timestamp_seconds",
+            help: "When the last run ended that published, or found nothing to change.",
+            labels: ["model"]
+        )
+        lastRun = try registry.gauge(
+            "leeway_retrain_last_run_timestamp_seconds",
+            help: "When the last run ended, however it did.",
+            labels: ["model"]
+        )
+        nextRun = try registry.gauge(
+            "leeway_retrain_next_run_timestamp_seconds",
+            help: "When the schedule starts the next run; 0 when there is no schedule.",
+            labels: ["model"]
+        )
+        running = try registry.gauge(
+            "leeway_retrain_running",
+            help: "Whether a run is going on.",
+            labels: ["model"]
+        )
+        progress = try registry.gauge(
+            "leeway_retrain_progress_ratio",
+            help: "How much of the training steps of the present or last run is done.",
+            labels: ["model"]
+        )
+        stageSeconds = try registry.gauge(
+            "leeway_retrain_stage_duration_seconds",
+            help: "How long each stage of the last run took.",
+            labels: ["model", "stage"]
+        )
+        score = try registry.gauge(
+            "leeway_retrain_accuracy_ratio",
+            help: "Accuracy on the hold-out of the last run's candidate and of its champion.",
+            labels: ["model", "role"]
+        )
+        rows = try registry.gauge(
+            "leeway_retrain_rows",
+            help: "Rows of the last run that were fitted and held out.",
+            labels: ["model", "set"]
+        )
+        downloads = try DownloadMetrics(registry: registry)
+    }
+
+    /// The results that a run can have; each has its series from the start.
+    private static let results =
+        RetrainingOutcome.Result.allCases.map(\.rawValue) + ["failed"]
+
+    /// Makes the series of a model, so that each exists before its first event.
+    func prepare(model: String) {
+        for result in Self.results { _ = runs.series([model, result]) }
+        running.series([model]).set(0)
+        progress.series([model]).set(0)
+        nextRun.series([model]).set(0)
+        lastSuccess.series([model]).set(0)
+        lastRun.series([model]).set(0)
+    }
+
+    func scheduled(model: String, at unixSeconds: Int64?) {
+        nextRun.series([model]).set(Double(unixSeconds ?? 0))
+    }
+
+    func started(model: String) {
+        running.series([model]).set(1)
+        progress.series([model]).set(0)
+    }
+
+    func follow(model: String, _ event: RetrainingEvent) {
+        if case .download(let attempt) = event { downloads.record(attempt) }
+        guard case .progress(let now) = event, now.steps > 0, now.epochs > 0 else { return }
+        let done = Double(now.epoch - 1) + Double(now.step) / Double(now.steps)
+        progress.series([model]).set(min(1, max(0, done / Double(now.epochs))))
+    }
+
+    func ended(model: String, _ outcome: RetrainingOutcome?, at unixSeconds: Int64) {
+        running.series([model]).set(0)
+        lastRun.series([model]).set(Double(unixSeconds))
+        runs.series([model, outcome?.result.rawValue ?? "failed"]).add(1)
+        guard let outcome else { return }
+        if outcome.result != .refused {
+            lastSuccess.series([model]).set(Double(unixSeconds))
+        }
+        for (stage, seconds) in outcome.stages {
+            stageSeconds.series([model, stage]).set(seconds)
+        }
+        if let accuracy = outcome.evaluation?.accuracy {
+            score.series([model, "candidate"]).set(accuracy)
+        }
+        if let accuracy = outcome.champion?.accuracy {
+            score.series([model, "champion"]).set(accuracy)
+        }
+        rows.series([model, "train"]).set(Double(outcome.rows.train))
+        rows.series([model, "holdout"]).set(Double(outcome.rows.holdout))
+    }
+}

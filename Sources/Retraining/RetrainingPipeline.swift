@@ -1,0 +1,196 @@
+internal import FoundationEssentials
+package import Logging
+package import ModelStore
+package import Transfer
+
+/// From fresh data to a better model: the six steps of a retrain. Start reading the target here.
+///
+/// The store's lock is held all the while; whatever fails, and whenever the process ends, the
+/// version that was current still is.
+package struct RetrainingPipeline {
+    private let plan: RetrainingPlan
+    private let directory: ModelDirectory
+    private let downloads: DownloadStep
+    private let clock: RetrainingClock
+    private let tell: (RetrainingEvent) -> Void
+    private let logger: Logger
+
+    /// Prepares a run.
+    ///
+    /// - Parameters:
+    ///   - plan: What to do.
+    ///   - directory: The model's store.
+    ///   - downloader: Fetches the sources.
+    ///   - downloadFolder: Where they are kept.
+    ///   - clock: The time.
+    ///   - logger: Where the run is told.
+    ///   - tell: Called with each event.
+    package init(
+        plan: RetrainingPlan,
+        directory: ModelDirectory,
+        downloader: Downloader,
+        downloadFolder: String,
+        clock: RetrainingClock,
+        logger: Logger,
+        tell: @escaping (RetrainingEvent) -> Void
+    ) {
+        self.plan = plan
+        self.directory = directory
+        self.clock = clock
+        self.logger = logger
+        self.tell = tell
+        downloads = DownloadStep(plan: plan, downloader: downloader, folder: downloadFolder)
+    }
+
+    /// Runs the six steps.
+    ///
+    /// - Parameter trigger: Why the run was started.
+    /// - Returns: How it ended.
+    /// - Throws: ``RetrainingError``; nothing has changed then.
+    package func run(_ trigger: RetrainingTrigger) async throws -> RetrainingOutcome {
+        let lock = try directory.lockForRetraining()
+        try directory.recover(now: clock.date)
+        var stages = StageTimes(clock: clock, tell: tell)
+        let champion = Champion.load(from: directory, logger: logger)
+
+        let sources = try await stages.run(.download) { try await downloads.run() }
+        let data = try await stages.run(.validate) { try ValidateStep(plan: plan).run(sources) }
+        let provenance = try data.provenance(plan)
+        if trigger.endsWhenUnchanged, let champion, champion.isSameOrigin(as: provenance) {
+            return try unchanged(champion, data, trigger, stages)
+        }
+        let candidate = try await stages.run(.train) {
+            try TrainStep(plan: plan, clock: clock, tell: tell).run(data)
+        }
+        let scores = try await stages.run(.evaluate) {
+            try EvaluateStep(plan: plan).run(candidate, champion, data)
+        }
+        let verdict = PromotionRule(margin: plan.margin)
+            .judge(candidate: scores.candidate, champion: scores.champion)
+        let publication = PublishStep(plan: plan, directory: directory, now: clock.date)
+        guard verdict.accepts else {
+            let outcome = outcome(.refused, verdict.reason, data, candidate, scores, stages)
+            try publication.refuse(outcome, trigger)
+            return outcome
+        }
+        var outcome = outcome(.published, verdict.reason, data, candidate, scores, stages)
+        outcome.version = try await stages.run(.publish) {
+            try publication.publish(candidate, scores, provenance, data, outcome, trigger)
+        }
+        outcome.stages = stages.seconds
+        // The lock is given back here and no earlier.
+        extendLifetime(lock)
+        return outcome
+    }
+
+    private func unchanged(
+        _ champion: Champion,
+        _ data: TrainingData,
+        _ trigger: RetrainingTrigger,
+        _ stages: StageTimes
+    ) throws -> RetrainingOutcome {
+        RetrainingOutcome(
+            model: plan.model,
+            version: champion.version,
+            published: false,
+            result: .unchanged,
+            reason: "data and settings are those of version \(champion.version)",
+            rows: data.counts,
+            training: nil,
+            evaluation: nil,
+            champion: nil,
+            stages: stages.seconds,
+            warnings: data.warnings
+        )
+    }
+
+    private func outcome(
+        _ result: RetrainingOutcome.Result,
+        _ reason: String,
+        _ data: TrainingData,
+        _ candidate: Candidate,
+        _ scores: EvaluateStep.Result,
+        _ stages: StageTimes
+    ) -> RetrainingOutcome {
+        RetrainingOutcome(
+            model: plan.model,
+            version: scores.championVersion,
+            published: result == .published,
+            result: result,
+            reason: reason,
+            rows: data.counts,
+            training: candidate.training,
+            evaluation: scores.candidate,
+            champion: scores.champion,
+            stages: stages.seconds,
+            warnings: data.warnings
+        )
+    }
+}
+
+/// The time as a run sees it.
+package struct RetrainingClock: Sendable {
+    /// Unix seconds, with their fraction.
+    package let unixSeconds: @Sendable () -> Double
+    /// Seconds since some moment, never going back.
+    package let monotonicSeconds: @Sendable () -> Double
+
+    /// Takes two clocks.
+    package init(
+        unixSeconds: @escaping @Sendable () -> Double,
+        monotonicSeconds: @escaping @Sendable () -> Double
+    ) {
+        self.unixSeconds = unixSeconds
+        self.monotonicSeconds = monotonicSeconds
+    }
+
+    var date: Date { Date(timeIntervalSince1970: unixSeconds()) }
+}
+
+/// Tells each stage, and how long it took.
+struct StageTimes {
+    let clock: RetrainingClock
+    let tell: (RetrainingEvent) -> Void
+    private(set) var seconds: [String: Double] = [:]
+
+    init(clock: RetrainingClock, tell: @escaping (RetrainingEvent) -> Void) {
+        self.clock = clock
+        self.tell = tell
+    }
+
+    mutating func run<Result>(
+        _ stage: RetrainingStage,
+        _ work: () async throws -> Result
+    ) async throws -> Result {
+        tell(.stage(stage))
+        let start = clock.monotonicSeconds()
+        let result = try await work()
+        seconds[stage.rawValue] = clock.monotonicSeconds() - start
+        return result
+    }
+}
+
+/// The version that a candidate has to stand up to.
+struct Champion {
+    let bundle: ModelBundle
+    var version: Int { bundle.manifest.version }
+
+    /// Loads the current version; one that cannot be read is no champion, and that is told.
+    static func load(from directory: ModelDirectory, logger: Logger) -> Champion? {
+        do {
+            return Champion(bundle: try ActiveModel.current(of: directory).bundle)
+        } catch StoreError.empty {
+            return nil
+        } catch {
+            logger.warning(
+                "champion unreadable",
+                metadata: ["model": "\(directory.model)", "error.message": "\(error)"]
+            )
+            return nil
+        }
+    }
+
+    func isSameOrigin(as provenance: Manifest.Provenance) -> Bool {
+        bundle.manifest.data.isSameOrigin(as: provenance)
+    }
+}

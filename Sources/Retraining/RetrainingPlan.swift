@@ -1,0 +1,127 @@
+internal import Digest
+package import Features
+package import ModelStore
+package import NeuralNetwork
+
+/// All that a retrain of one model needs to know; its shape-giving parts have a digest.
+package struct RetrainingPlan: Sendable {
+    /// The model's name.
+    package var model: String
+    /// What its outputs mean.
+    package var task: ModelTask
+    /// Class labels in the order of the class index; empty takes them from the data.
+    package var labels: [String]
+    /// What a valid input is.
+    package var input: Input
+    /// The widths of the hidden layers.
+    package var hidden: [Int]
+    /// The activation after each hidden layer.
+    package var activation: Activation
+    /// How the network is fitted.
+    package var training: TrainingSettings
+    /// The rows that are fitted.
+    package var train: Source
+    /// The rows of the hold-out; nil takes a share of `train`.
+    package var test: Source?
+    /// The share of `train` that is held out when there is no `test`.
+    package var holdout: Double
+    /// How much worse than the champion a candidate may score.
+    package var margin: Double
+    /// Versions kept besides the current one.
+    package var keep: Int
+    /// Largest file after decompression, in bytes.
+    package var decompressedBytesMax: Int
+
+    /// Images, or tables.
+    package enum Input: Sendable {
+        /// Images of a shape, in IDX files; pixels are divided by the scale.
+        case image(shape: [Int], scale: Float, strict: Bool)
+        /// Rows of CSV files.
+        case table(TableDeclaration, delimiter: UInt8)
+    }
+
+    /// The files of one set of rows, each with its mirrors in order.
+    package struct Source: Sendable {
+        /// Images, or whole rows.
+        package var features: [Mirror]
+        /// Labels of images; empty for tables.
+        package var labels: [Mirror]
+
+        /// Names the files.
+        package init(features: [Mirror], labels: [Mirror]) {
+            self.features = features
+            self.labels = labels
+        }
+    }
+
+    /// One place where a file can be had.
+    package struct Mirror: Sendable {
+        /// The URL.
+        package var url: String
+        /// SHA-256 of the decompressed bytes in hexadecimal; nil accepts any.
+        package var sha256: String?
+
+        /// Names a place.
+        package init(url: String, sha256: String?) {
+            self.url = url
+            self.sha256 = sha256
+        }
+    }
+
+    /// Takes all parts.
+    package init(
+        model: String,
+        task: ModelTask,
+        labels: [String],
+        input: Input,
+        hidden: [Int],
+        activation: Activation,
+        training: TrainingSettings,
+        train: Source,
+        test: Source?,
+        holdout: Double,
+        margin: Double,
+        keep: Int,
+        decompressedBytesMax: Int
+    ) {
+        self.model = model
+        self.task = task
+        self.labels = labels
+        self.input = input
+        self.hidden = hidden
+        self.activation = activation
+        self.training = training
+        self.train = train
+        self.test = test
+        self.holdout = holdout
+        self.margin = margin
+        self.keep = keep
+        self.decompressedBytesMax = decompressedBytesMax
+    }
+
+    /// The SHA-256 of the settings that shape the model: with the same sources, the same digest
+    /// gives the same model.
+    package func settingsDigest() throws -> String {
+        try SHA256Digest.of(StoreJSON.encode(Shape(self))).hex
+    }
+
+    private struct Shape: Encodable {
+        let task: ModelTask
+        let labels: [String]
+        let input: String
+        let hidden: [Int]
+        let activation: String
+        let training: TrainingSettings
+        let holdout: Double?
+
+        init(_ plan: RetrainingPlan) {
+            task = plan.task
+            labels = plan.labels
+            input = "\(plan.input)"
+            hidden = plan.hidden
+            activation = plan.activation.rawValue
+            training = plan.training
+            holdout = plan.test == nil ? plan.holdout : nil
+        }
+    }
+}

@@ -1,0 +1,182 @@
+internal import FoundationEssentials
+package import Logging
+package import ModelStore
+package import Telemetry
+
+/// Follows a model's store: whoever changes the pointer, the change is live within 200 ms.
+///
+/// A version is loaded and checked beside the one that answers; only when it has passed every
+/// check do the event loops get it. One that fails is refused with a log line and a metric, and
+/// the old version goes on.
+package actor ModelFollower {
+    private let directory: ModelDirectory
+    private let loops: ServingLoops
+    private let metrics: ServingMetrics
+    private let logger: Logger
+    private let clock: @Sendable () -> WallTime
+    private let wentLive: @Sendable (ActiveModel) async -> Void
+    private var seen: ModelDirectory.Pointer?
+    private var problem: String?
+    private var live: LiveVersion?
+
+    /// The version that answers, as reports show it.
+    package struct LiveVersion: Sendable {
+        /// The version's number.
+        package let version: Int
+        /// The SHA-256 of its manifest.
+        package let digest: String
+        /// When it went live.
+        package let since: WallTime
+        /// What it is and where it came from.
+        package let manifest: Manifest
+    }
+
+    /// Seconds between two looks at the pointer, times a thousand.
+    private static let periodMilliseconds = 100
+
+    /// Prepares to follow; nothing is read before ``run()``.
+    ///
+    /// - Parameters:
+    ///   - directory: The model's store.
+    ///   - loops: Where versions go live.
+    ///   - metrics: What Prometheus learns.
+    ///   - logger: Where swaps are told.
+    ///   - clock: The time.
+    ///   - wentLive: Called after each swap.
+    package init(
+        directory: ModelDirectory,
+        loops: ServingLoops,
+        metrics: ServingMetrics,
+        logger: Logger,
+        clock: @escaping @Sendable () -> WallTime,
+        wentLive: @escaping @Sendable (ActiveModel) async -> Void
+    ) {
+        self.directory = directory
+        self.loops = loops
+        self.metrics = metrics
+        self.logger = logger
+        self.clock = clock
+        self.wentLive = wentLive
+        metrics.prepare(model: directory.model)
+    }
+
+    /// The version that answers; nil before the first.
+    package var current: LiveVersion? { live }
+
+    /// Why the version that the pointer names was refused; nil when it was not.
+    package var lastProblem: String? { problem }
+
+    /// Follows until the task is cancelled.
+    package func run() async {
+        while !Task.isCancelled {
+            await look()
+            try? await Task.sleep(for: .milliseconds(Self.periodMilliseconds))
+        }
+    }
+
+    /// Looks at the pointer once, and swaps when it has changed.
+    package func look() async {
+        do {
+            guard let pointer = try directory.current(), pointer != seen else { return }
+            seen = pointer
+            try await swap(
+                ModelBundle.load(
+                    from: directory,
+                    version: pointer.version,
+                    manifestSHA256: pointer.manifestSHA256
+                )
+            )
+            problem = nil
+        } catch {
+            await refuse(error)
+        }
+    }
+
+    private func refuse(_ error: any Error) async {
+        let words = "\(error)"
+        guard words != problem else { return }
+        problem = words
+        metrics.swaps.series([directory.model, "refused"]).add(1)
+        logger.error(
+            "version refused",
+            metadata: [
+                "model": "\(directory.model)", "model.version": "\(seen?.version ?? 0)",
+                "error.message": "\(words)",
+                "model.version.live": "\(live?.version ?? 0)",
+            ]
+        )
+        // With nothing to go on with, the newest version that passes its checks is better.
+        guard live == nil, let fallback = ActiveModel.newestValid(of: directory) else { return }
+        try? await swap(fallback)
+    }
+
+    private func swap(_ bundle: ModelBundle) async throws {
+        let start = ContinuousClock.now
+        let model = try ActiveModel(bundle)
+        observe(.load, since: start)
+        try await swap(model)
+    }
+
+    private func swap(_ model: ActiveModel) async throws {
+        let installing = ContinuousClock.now
+        let series = ServedModelMetrics(metrics, model)
+        let before = try await loops.install(model, metrics: series)
+        observe(.install, since: installing)
+        let old = live
+        let now = clock()
+        live = LiveVersion(
+            version: model.version,
+            digest: model.bundle.digest,
+            since: now,
+            manifest: model.bundle.manifest
+        )
+        tell(model, at: now)
+        forget(old, unless: model.version)
+        await wentLive(model)
+        let releasing = ContinuousClock.now
+        release(before)
+        observe(.release, since: releasing)
+    }
+
+    /// The last references to the old version end here, off the request path.
+    private func release(_ models: consuming [ActiveModel]) {
+        models.removeAll()
+    }
+
+    private func tell(_ model: ActiveModel, at now: WallTime) {
+        let name = model.name
+        metrics.info.series([name, String(model.version), model.bundle.digest]).set(1)
+        metrics.loaded.series([name]).set(now.secondsSinceEpoch)
+        metrics.created.series([name]).set(model.bundle.manifest.created.timeIntervalSince1970)
+        if let accuracy = model.bundle.manifest.training.scores.accuracy {
+            metrics.holdoutAccuracy.series([name]).set(accuracy)
+        }
+        metrics.ready.series([name]).set(1)
+        metrics.swaps.series([name, "swapped"]).add(1)
+        logger.info(
+            "version live",
+            metadata: [
+                "model": "\(name)", "model.version": "\(model.version)",
+                "model.digest": "\(model.bundle.digest)",
+            ]
+        )
+    }
+
+    /// Takes away the series of a version that no longer answers.
+    private func forget(_ old: LiveVersion?, unless version: Int) {
+        guard let old, old.version != version else { return }
+        let name = directory.model
+        metrics.info.remove([name, String(old.version), old.digest])
+        let classes = old.manifest.task == .regression ? ["value"] : old.manifest.labels
+        for label in classes {
+            metrics.predictions.remove([name, String(old.version), label])
+        }
+    }
+
+    private func observe(_ phase: ServingMetrics.SwapPhase, since start: ContinuousClock.Instant) {
+        let duration = ContinuousClock.now - start
+        let (seconds, attoseconds) = duration.components
+        let nanoseconds = UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        metrics.swapPhases.series([directory.model, phase.rawValue]).observe(nanoseconds)
+    }
+}

@@ -1,0 +1,60 @@
+/// What the `operations` listener can set going; the appliance fills it in.
+///
+/// Serving and retraining do not know each other: this is where they meet.
+package struct OperationsActions: Sendable {
+    /// What an action led to: a status of HTTP and a JSON text.
+    package struct Result: Sendable {
+        /// 200, 202, 400, 404 or 409.
+        package let status: Int
+        /// One JSON object.
+        package let json: [UInt8]
+
+        /// Takes a status and a JSON text.
+        package init(status: Int, json: [UInt8]) {
+            self.status = status
+            self.json = json
+        }
+    }
+
+    /// Who asks, for the journal and the audit log.
+    package struct Caller: Sendable {
+        /// The client's address.
+        package let address: String
+        /// The request's id.
+        package let requestName: String
+    }
+
+    /// The text of all metrics.
+    package var metrics: @Sendable () -> [UInt8]
+    /// The state of the appliance.
+    package var status: @Sendable () async -> Result
+    /// The state of the drift monitors.
+    package var drift: @Sendable () async -> Result
+    /// Starts a retrain of a model.
+    package var retrain: @Sendable (_ model: String?, Caller) async -> Result
+    /// Makes a version current.
+    package var promote: @Sendable (_ model: String?, _ version: Int, Caller) async -> Result
+    /// Makes the version before current.
+    package var rollback: @Sendable (_ model: String?, Caller) async -> Result
+    /// Acknowledges a drift alarm.
+    package var acknowledge: @Sendable (_ model: String?, Caller) async -> Result
+
+    /// Takes the actions.
+    package init(
+        metrics: @escaping @Sendable () -> [UInt8],
+        status: @escaping @Sendable () async -> Result,
+        drift: @escaping @Sendable () async -> Result,
+        retrain: @escaping @Sendable (_ model: String?, Caller) async -> Result,
+        promote: @escaping @Sendable (_ model: String?, _ version: Int, Caller) async -> Result,
+        rollback: @escaping @Sendable (_ model: String?, Caller) async -> Result,
+        acknowledge: @escaping @Sendable (_ model: String?, Caller) async -> Result
+    ) {
+        self.metrics = metrics
+        self.status = status
+        self.drift = drift
+        self.retrain = retrain
+        self.promote = promote
+        self.rollback = rollback
+        self.acknowledge = acknowledge
+    }
+}

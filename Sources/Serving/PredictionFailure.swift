@@ -1,0 +1,116 @@
+package import Features
+internal import HTTPTransport
+internal import NIOCore
+
+/// Why a request is not answered: the only place where a reason becomes a status and a code.
+package enum PredictionFailure: Error, Sendable {
+    /// The body is no valid input.
+    case input(FeatureError)
+    /// No model has this name.
+    case unknownModel(String, known: [String])
+    /// The request names no model, and several have equal right.
+    case ambiguousModel(known: [String])
+    /// The model has no version yet.
+    case notReady(String)
+    /// An input is so large that the answer is not a finite number.
+    case notFinite(row: Int)
+    /// No such path.
+    case unknownPath
+    /// The path takes another method.
+    case method(allowed: String)
+    /// The token is missing or wrong.
+    case unauthorized
+    /// A parameter of the query is missing or wrong.
+    case parameter(name: String, problem: String)
+    /// The store or the supervisor refused.
+    case refused(code: String, message: String)
+    /// Too much of the same at once.
+    case busy(String)
+
+    /// The status of the answer.
+    var status: HTTPStatus {
+        switch self {
+        case .input(.tooManyRows): .contentTooLarge
+        case .input, .notFinite, .ambiguousModel, .parameter: .badRequest
+        case .unknownModel, .unknownPath: .notFound
+        case .notReady, .busy: .serviceUnavailable
+        case .method: .methodNotAllowed
+        case .unauthorized: .unauthorized
+        case .refused: .conflict
+        }
+    }
+
+    /// A stable word for clients, labels and logs.
+    package var code: String {
+        switch self {
+        case .input(let error): error.code
+        case .unknownModel: "model_unknown"
+        case .ambiguousModel: "model_ambiguous"
+        case .notReady: "model_not_ready"
+        case .notFinite: "answer_not_finite"
+        case .unknownPath: "path_unknown"
+        case .method: "method_not_allowed"
+        case .unauthorized: "unauthorized"
+        case .parameter: "parameter_invalid"
+        case .refused(let code, _): code
+        case .busy: "busy"
+        }
+    }
+
+    /// What is wrong, and what would be right.
+    var message: String {
+        switch self {
+        case .input(let error):
+            error.description
+        case .unknownModel(let name, let known):
+            "model: no model is named \(name.prefix(64)); known are \(known.joined(separator: ", "))"
+        case .ambiguousModel(let known):
+            "model: say which: \(known.joined(separator: ", "))"
+        case .notReady(let name):
+            "model \(name): no version is ready yet"
+        case .notFinite(let row):
+            "row \(row): the answer is not a finite number: a value of the input is too large"
+        case .unknownPath:
+            "nothing is served at this path"
+        case .method(let allowed):
+            "this path takes \(allowed)"
+        case .unauthorized:
+            "a bearer token is required"
+        case .parameter(let name, let problem):
+            "\(name): \(problem)"
+        case .refused(_, let message):
+            message
+        case .busy(let what):
+            "\(what): try again"
+        }
+    }
+
+    /// Fields of the answer besides the usual ones.
+    private var fields: [HTTPField] {
+        switch self {
+        case .method(let allowed):
+            (try? HTTPField("Allow", allowed)).map { [$0] } ?? []
+        case .notReady, .busy:
+            (try? HTTPField("Retry-After", 1)).map { [$0] } ?? []
+        case .unauthorized:
+            (try? HTTPField("WWW-Authenticate", "Bearer")).map { [$0] } ?? []
+        default:
+            []
+        }
+    }
+
+    /// The answer: `{"error": …, "code": …, "request_id": …}`.
+    func response(to request: HTTPRequest, route: HTTPRoute) -> HTTPResponse {
+        var body = ByteBuffer()
+        body.writeStaticString("{\"error\":")
+        body.writeJSON(message)
+        body.writeStaticString(",\"code\":")
+        body.writeJSON(code)
+        body.writeStaticString(",\"request_id\":")
+        body.writeJSON(request.name.text)
+        body.writeStaticString("}\n")
+        var response = HTTPResponse(status: status, fields: fields, body: body, route: route)
+        response.log.errorCode = code
+        return response
+    }
+}

@@ -1,0 +1,222 @@
+internal import Drift
+internal import Features
+internal import HTTPTransport
+internal import ModelStore
+internal import NIOCore
+internal import NeuralNetwork
+internal import Telemetry
+
+/// The metric series of one version, made before it goes live.
+package struct ServedModelMetrics: Sendable {
+    /// One counter a class.
+    let predictions: [Counter]
+    let confidence: Histogram
+    let phases: [Histogram]
+    let outOfRange: Counter
+    let missing: Counter
+    let unseen: Counter
+
+    init(_ metrics: ServingMetrics, _ model: ActiveModel) {
+        let manifest = model.bundle.manifest
+        let classes = manifest.task == .regression ? ["value"] : manifest.labels
+        predictions = classes.map {
+            metrics.predictions.series([model.name, String(model.version), $0])
+        }
+        confidence = metrics.confidence.series([model.name])
+        phases = ServingMetrics.Phase.allCases.map {
+            metrics.phases.series([model.name, $0.rawValue])
+        }
+        outOfRange = metrics.unusual.series([model.name, "out_of_range"])
+        missing = metrics.unusual.series([model.name, "missing"])
+        unseen = metrics.unusual.series([model.name, "unseen"])
+    }
+}
+
+/// One version as one event loop holds it: with the loop's own buffers, and never shared.
+///
+/// This is the whole of a prediction: decode, predict, monitor, respond.
+final class ServedModel {
+    let model: ActiveModel
+    private let metrics: ServedModelMetrics
+    private let decoder: PredictDecoder
+    private let answer: PredictionResponse
+    private let shard: Int
+    private let versionText: String
+    private var monitor: InputMonitor?
+    private var batch = FeatureBatch()
+    private var engine: Engine
+    private var body = ByteBuffer()
+
+    init(
+        _ model: ActiveModel,
+        metrics: ServedModelMetrics,
+        rowsMax: Int,
+        watchesInputs: Bool,
+        shard: Int
+    ) {
+        self.model = model
+        self.metrics = metrics
+        self.shard = shard
+        versionText = String(model.version)
+        decoder = PredictDecoder(schema: model.bundle.manifest.schema, rowsMax: rowsMax)
+        answer = PredictionResponse(model)
+        monitor = watchesInputs ? InputMonitor(model.bundle.reference) : nil
+        engine = Engine(model.bundle.network)
+    }
+
+    /// Rows counted for the drift monitor since the last call.
+    func takeBlocks() -> [BlockCounts] { monitor?.take() ?? [] }
+
+    /// Answers one request.
+    ///
+    /// - Throws: ``PredictionFailure``.
+    func predict(_ request: HTTPRequest) throws(PredictionFailure) -> HTTPResponse {
+        var watch = PhaseWatch()
+        try decode(request)
+        watch.end(metrics.phases[0], shard)
+        compute()
+        try checkFinite()
+        let inference = watch.end(metrics.phases[1], shard)
+        observe()
+        watch.end(metrics.phases[2], shard)
+        let response = respond(to: request, inference)
+        watch.end(metrics.phases[3], shard)
+        return response
+    }
+
+    private func decode(_ request: HTTPRequest) throws(PredictionFailure) {
+        do {
+            try decoder.decode(request.body.readableBytesUInt8Span, into: &batch)
+        } catch {
+            throw .input(error)
+        }
+        if let name = batch.model, name != model.name {
+            throw .unknownModel(name, known: [model.name])
+        }
+    }
+
+    private func compute() {
+        engine.compute(batch, model.bundle)
+    }
+
+    private func checkFinite() throws(PredictionFailure) {
+        let row = engine.scratch.read { outputs -> Int? in
+            let values = outputs.probabilities
+            for index in values.indices where !values[index].isFinite {
+                return index / max(1, outputs.outputWidth)
+            }
+            return nil
+        }
+        if let row { throw .notFinite(row: row) }
+    }
+
+    /// Never throws and never waits: what goes wrong here is no concern of the client.
+    private func observe() {
+        engine.scratch.read { outputs in
+            for row in 0..<batch.rowCount { count(row, outputs) }
+            monitor?.observe(
+                raw: batch.raw,
+                outputs: outputs.probabilities,
+                rowCount: batch.rowCount
+            )
+        }
+        let unusual = batch.counts
+        for (count, counter) in [
+            (unusual.outOfRange, metrics.outOfRange), (unusual.missing, metrics.missing),
+            (unusual.unseen, metrics.unseen),
+        ] where count > 0 {
+            counter.increment(by: UInt64(count), shard: shard)
+        }
+    }
+
+    private func count(_ row: Int, _ outputs: borrowing InferenceScratch) {
+        let first = outputs.probabilities[row * outputs.outputWidth]
+        let predicted = outputs.predictedClass(row: row)
+        let confidence: Float
+        switch model.bundle.manifest.task {
+        case .regression:
+            metrics.predictions.first?.increment(shard: shard)
+            return
+        case .binary: confidence = max(first, 1 - first)
+        case .classification:
+            confidence = outputs.probabilities[row * outputs.outputWidth + predicted]
+        }
+        if predicted < metrics.predictions.count {
+            metrics.predictions[predicted].increment(shard: shard)
+        }
+        metrics.confidence.observe(UInt64(max(0, confidence) * 1_000_000), shard: shard)
+    }
+
+    private func respond(to request: HTTPRequest, _ inference: UInt64) -> HTTPResponse {
+        // The transport has copied the last body by now, so the memory is ours again.
+        body.clear()
+        engine.scratch.read { outputs in
+            answer.write(
+                outputs,
+                wasBatch: batch.wasBatch,
+                requestName: request.name,
+                into: &body
+            )
+        }
+        var response = HTTPResponse(status: .ok, body: body, route: request.route)
+        response.log.model = model.name
+        response.log.version = versionText
+        response.log.rows = batch.rowCount
+        response.log.inferNanoseconds = inference
+        return response
+    }
+}
+
+/// The memory of the forward pass, kept from request to request.
+private struct Engine: ~Copyable {
+    private var inputs: [Float] = []
+    private(set) var scratch: InferenceScratch
+
+    init(_ network: MultilayerPerceptron) {
+        scratch = InferenceScratch(for: network, rowsMax: 1)
+    }
+
+    /// Encodes the rows and runs them through the network; the answers are in the scratch.
+    mutating func compute(_ batch: FeatureBatch, _ bundle: ModelBundle) {
+        let schema = bundle.manifest.schema
+        let count = batch.rowCount * schema.encodedWidth
+        if inputs.count < count {
+            inputs.append(contentsOf: repeatElement(0, count: count - inputs.count))
+        }
+        var target = inputs.mutableSpan
+        schema.encode(raw: batch.raw, into: &target)
+        Self.run(bundle.network, inputs, count, batch.rowCount, &scratch)
+    }
+
+    /// Apart from `self`, so that the compiler sees that inputs and scratch do not overlap.
+    private static func run(
+        _ network: MultilayerPerceptron,
+        _ inputs: [Float],
+        _ count: Int,
+        _ rowCount: Int,
+        _ scratch: inout InferenceScratch
+    ) {
+        network.forward(
+            rows: inputs.span.extracting(0..<count),
+            rowCount: rowCount,
+            scratch: &scratch
+        )
+    }
+}
+
+/// Times consecutive phases; each ends where the next begins.
+private struct PhaseWatch {
+    private var last = NIODeadline.now()
+
+    /// Ends a phase.
+    ///
+    /// - Returns: Its nanoseconds.
+    @discardableResult
+    mutating func end(_ histogram: Histogram, _ shard: Int) -> UInt64 {
+        let now = NIODeadline.now()
+        let nanoseconds = UInt64(max(0, (now - last).nanoseconds))
+        histogram.observe(nanoseconds, shard: shard)
+        last = now
+        return nanoseconds
+    }
+}

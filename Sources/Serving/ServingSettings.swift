@@ -1,0 +1,60 @@
+internal import Digest
+internal import HTTPTransport
+internal import Synchronization
+
+/// What serving needs to know of the configuration; shared by all loops of a listener.
+package final class ServingSettings: Sendable {
+    /// The models' names in the order of the configuration.
+    package let models: [String]
+    /// The model that answers when a request names none.
+    package let defaultModel: String?
+    /// The models whose inputs are watched for drift.
+    package let watchedModels: Set<String>
+    /// Largest request body, in bytes.
+    package let bodyBytesMax: Int
+    /// Most rows in one request.
+    package let rowsMax: Int
+    private let token: [UInt8]?
+    private let draining = Atomic(false)
+
+    /// Takes note of the configuration.
+    ///
+    /// - Parameter token: The bearer token that requests must carry; nil for none.
+    package init(
+        models: [String],
+        defaultModel: String?,
+        watchedModels: Set<String>,
+        bodyBytesMax: Int,
+        rowsMax: Int,
+        token: [UInt8]?
+    ) {
+        self.models = models
+        self.defaultModel = defaultModel
+        self.watchedModels = watchedModels
+        self.bodyBytesMax = bodyBytesMax
+        self.rowsMax = rowsMax
+        self.token = token
+    }
+
+    /// Whether the appliance is shutting down.
+    package var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Makes `/readyz` say so.
+    package func beginDraining() { draining.store(true, ordering: .relaxed) }
+
+    /// Whether requests must carry a token.
+    var needsToken: Bool { token != nil }
+
+    /// Whether a request carries the token (RFC 6750 §2.1); compared in constant time.
+    func authorises(_ request: HTTPRequest) -> Bool {
+        guard let token else { return true }
+        let scheme = Array("bearer ".utf8)
+        return request.head.withValue(of: "authorization") { value in
+            guard value.count > scheme.count else { return false }
+            for index in scheme.indices where value[index] | 0x20 != scheme[index] {
+                return false
+            }
+            return constantTimeEquals(value.extracting(scheme.count..<value.count), token.span)
+        }
+    }
+}

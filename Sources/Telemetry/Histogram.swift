@@ -1,0 +1,81 @@
+import Synchronization
+
+/// Counts observations by size, and adds them up.
+///
+/// Each event loop writes a row of its own: a sequence number, the sum, and one cell for each
+/// bucket. The sequence number is odd while the loop writes, so that a scrape can tell when it
+/// has read a bucket without its sum and reads again; the writer never waits. The count is the
+/// sum of the buckets by construction.
+package final class Histogram: Sendable {
+    let layout: HistogramLayout
+    private let cells: AtomicCells
+    private let shared: Int
+
+    private static let sequence = 0
+    private static let sum = 1
+    private static let firstBucket = 2
+    /// How often a scrape reads a row again before it takes what is there.
+    private static let readsMax = 64
+
+    init(shards: Int, layout: HistogramLayout) {
+        self.layout = layout
+        cells = AtomicCells(rows: shards + 1, width: Self.firstBucket + layout.bucketCount)
+        shared = shards
+    }
+
+    /// Counts a value in this shard's row: no lock, no allocation, no locked instruction.
+    ///
+    /// - Parameters:
+    ///   - raw: The value in raw units, such as nanoseconds.
+    ///   - shard: The index of the calling event loop. Only one thread may use an index; whatever
+    ///     is not in `0..<shards` is counted like ``observe(_:)``.
+    package func observe(_ raw: UInt64, shard: Int) {
+        guard UInt(bitPattern: shard) < UInt(bitPattern: shared) else { return observe(raw) }
+        let bucket = layout.bucket(of: raw)
+        let before = cells.load(shard, Self.sequence)
+        cells.store(before &+ 1, shard, Self.sequence)
+        atomicMemoryFence(ordering: .releasing)
+        cells.addAlone(1, shard, Self.firstBucket + bucket)
+        cells.addAlone(raw, shard, Self.sum)
+        cells.storeReleasing(before &+ 2, shard, Self.sequence)
+    }
+
+    /// Counts a value from any thread.
+    ///
+    /// A scrape in the same instant may see the bucket without the sum.
+    package func observe(_ raw: UInt64) {
+        cells.addShared(1, shared, Self.firstBucket + layout.bucket(of: raw))
+        cells.addShared(raw, shared, Self.sum)
+    }
+
+    /// Observations so far.
+    package var count: UInt64 { read().buckets.reduce(0, &+) }
+
+    /// The sum of all observations, in raw units (modulo 2^64).
+    package var rawSum: UInt64 { read().rawSum }
+
+    /// The observations of each bucket (not cumulative), `+Inf` last, and their sum.
+    func read() -> (buckets: [UInt64], rawSum: UInt64) {
+        var buckets = [UInt64](repeating: 0, count: layout.bucketCount)
+        var rawSum: UInt64 = 0
+        var row = buckets
+        for shard in 0...shared {
+            rawSum &+= readRow(shard, into: &row)
+            for index in buckets.indices { buckets[index] &+= row[index] }
+        }
+        return (buckets, rawSum)
+    }
+
+    /// Reads one row, again while its writer was at it, and gives its sum.
+    private func readRow(_ shard: Int, into row: inout [UInt64]) -> UInt64 {
+        var rawSum: UInt64 = 0
+        for _ in 0..<Self.readsMax {
+            let before = cells.loadAcquiring(shard, Self.sequence)
+            for index in row.indices { row[index] = cells.load(shard, Self.firstBucket + index) }
+            rawSum = cells.load(shard, Self.sum)
+            atomicMemoryFence(ordering: .acquiring)
+            if before & 1 == 0, before == cells.load(shard, Self.sequence) { break }
+        }
+        return rawSum
+    }
+}

@@ -1,0 +1,60 @@
+package import Telemetry
+
+/// The metrics of downloads.
+///
+/// A trainer that downloads in a process of its own sends its ``DownloadAttempt``s to the serving
+/// process, which records them here.
+package struct DownloadMetrics: Sendable {
+    private let attempts: [String: Counter]
+    private let otherAttempts: Counter
+    private let bytes: Counter
+    private let duration: Histogram
+    private let lastSuccess: Gauge
+    private let now: @Sendable () -> WallTime
+
+    /// Registers the metrics.
+    ///
+    /// - Parameters:
+    ///   - registry: Where they are exposed.
+    ///   - now: The clock for the time of the last success.
+    /// - Throws: What the registry throws.
+    package init(
+        registry: MetricRegistry,
+        now: @escaping @Sendable () -> WallTime = WallTime.now
+    ) throws {
+        let family = try registry.counter(
+            "leeway_download_attempts_total",
+            help: "Attempts to download a file from one mirror, by how they ended.",
+            labels: ["result"]
+        )
+        let results = ["downloaded", "unchanged"] + TransferError.allCodes
+        attempts = Dictionary(uniqueKeysWithValues: results.map { ($0, family.series([$0])) })
+        otherAttempts = family.series(["other"])
+        bytes = try registry.counter(
+            "leeway_download_bytes_total",
+            help: "Bytes of file bodies received, kept or not."
+        ).series()
+        duration = try registry.histogram(
+            "leeway_download_duration_seconds",
+            help: "Time of one attempt to download a file from one mirror.",
+            unit: .nanosecondsAsSeconds,
+            bounds: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800]
+        ).series()
+        lastSuccess = try registry.gauge(
+            "leeway_download_last_success_timestamp_seconds",
+            help: "Unix time of the last attempt that brought or confirmed a file."
+        ).series()
+        self.now = now
+    }
+
+    /// Counts one attempt; for any thread.
+    package func record(_ attempt: DownloadAttempt) {
+        (attempts[attempt.result] ?? otherAttempts).add(1)
+        bytes.add(UInt64(clamping: attempt.bytes))
+        let (nanoseconds, isTooMuch) = attempt.microseconds.multipliedReportingOverflow(by: 1000)
+        duration.observe(isTooMuch ? .max : UInt64(clamping: nanoseconds))
+        if attempt.result == "downloaded" || attempt.result == "unchanged" {
+            lastSuccess.set(Double(now().nanosecondsSinceEpoch) / 1e9)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+package import Digest
+
+/// One file to be had from one of several places.
+package struct DownloadRequest: Sendable {
+    /// The URLs that hold the same file, the preferred one first: `https://` or `file://`.
+    package var mirrors: [String]
+    /// Where the file goes; replaced in one step, and only by a whole and checked file.
+    ///
+    /// What is known of it is kept beside it in `<target>.meta.json`. What a killed process leaves
+    /// of an unfinished file beside it is for `Folder.sweep`, under the caller's lock.
+    package var target: String
+    /// The largest file; nil for the limit of the settings.
+    package var bytesMax: Int?
+    /// Whether an answer will do that has neither a length nor chunks.
+    ///
+    /// A cut in it goes unseen, so say so only where ``check`` compares a digest.
+    package var allowsUnknownLength: Bool
+    /// Looks at the whole file (its path is the argument) before it takes the target's place.
+    ///
+    /// Also called for an unchanged file, so that every outcome has passed it. What it throws makes
+    /// the mirror count as failed for good. Runs on the transfer thread, one file at a time.
+    package var check: (@Sendable (String) throws -> Void)?
+    /// Told about every piece that came.
+    ///
+    /// Runs on the transfer thread; must be quick.
+    package var progress: (@Sendable (DownloadProgress) -> Void)?
+
+    /// Names the file and where it is to be had.
+    package init(
+        mirrors: [String],
+        target: String,
+        bytesMax: Int? = nil,
+        allowsUnknownLength: Bool = false,
+        check: (@Sendable (String) throws -> Void)? = nil,
+        progress: (@Sendable (DownloadProgress) -> Void)? = nil
+    ) {
+        self.mirrors = mirrors
+        self.target = target
+        self.bytesMax = bytesMax
+        self.allowsUnknownLength = allowsUnknownLength
+        self.check = check
+        self.progress = progress
+    }
+}
+
+/// How far a running attempt is.
+package struct DownloadProgress: Sendable, Equatable {
+    /// The bytes that came so far.
+    package let bytes: Int
+    /// The bytes announced; nil when the server does not say.
+    package let bytesExpected: Int?
+}
+
+/// What a download ended with; the target then holds the whole file in both cases.
+package enum DownloadOutcome: Sendable, Equatable {
+    /// The same bytes as at the last download, by the server's word or by the digest.
+    case unchanged(DownloadedFile)
+    /// New bytes.
+    case downloaded(DownloadedFile)
+
+    /// The file at the target.
+    package var file: DownloadedFile {
+        switch self {
+        case .unchanged(let file), .downloaded(let file): file
+        }
+    }
+}
+
+/// A file as it was downloaded.
+package struct DownloadedFile: Sendable, Equatable {
+    /// Where it is.
+    package let path: String
+    /// Its length.
+    package let bytes: Int
+    /// The digest of the bytes as they came over the wire, still compressed if they were.
+    package let sha256: Digest256
+    /// The mirror that gave it or confirmed it, as written in the request.
+    package let mirror: String
+    /// The entity tag of the mirror's answer.
+    package let etag: String?
+    /// The `Last-Modified` of the mirror's answer, word for word.
+    package let lastModified: String?
+    /// The `Content-Encoding`, if the server compressed without being asked.
+    ///
+    /// Many servers say `gzip` here for a `.gz` file; the file's first bytes tell the truth.
+    package let contentEncoding: String?
+}
+
+/// One attempt at one mirror, for logs, metrics and the progress lines of a child process.
+package struct DownloadAttempt: Sendable, Equatable, Codable {
+    /// The mirror's URL without its query.
+    package var mirror: String
+    /// `downloaded`, `unchanged`, or a code of ``TransferError``.
+    package var result: String
+    /// The HTTP status; zero for none.
+    package var status: Int
+    /// libcurl's number for what went wrong; zero for nothing.
+    package var curlCode: Int
+    /// The bytes of the body that came.
+    package var bytes: Int
+    /// The time from start to end.
+    package var microseconds: Int
+
+    /// An attempt as it was made, perhaps by another process.
+    package init(
+        mirror: String,
+        result: String,
+        status: Int,
+        curlCode: Int,
+        bytes: Int,
+        microseconds: Int
+    ) {
+        self.mirror = mirror
+        self.result = result
+        self.status = status
+        self.curlCode = curlCode
+        self.bytes = bytes
+        self.microseconds = microseconds
+    }
+}

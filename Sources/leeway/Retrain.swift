@@ -1,0 +1,35 @@
+import Appliance
+import ArgumentParser
+
+/// `leeway retrain`: one pass of download, validate, train, evaluate, publish.
+struct Retrain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Makes a new version from fresh data, and publishes it if it is good enough.",
+        discussion: """
+            Exit code 0: published, or nothing had changed. 1: failed. 2: usage or configuration.
+            3: the candidate was refused by the gate. 4: another retrain holds the lock.
+            """
+    )
+
+    @OptionGroup var options: ConfigurationOptions
+    @Option(help: "The model; needed when the configuration has several.")
+    var model: String?
+    @Flag(help: "Print the outcome as one JSON object.")
+    var json = false
+    @Option(help: .hidden)
+    var trigger = "manual"
+    @Flag(help: .hidden)
+    var supervised = false
+
+    func run() async throws {
+        let job = RetrainJob(
+            settings: try options.settings(),
+            model: model,
+            trigger: trigger,
+            output: supervised ? .events : json ? .json : .text
+        )
+        let (report, code) = await job.run()
+        if let report { print(report) }
+        try Exit.with(code)
+    }
+}

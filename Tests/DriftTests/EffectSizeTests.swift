@@ -1,0 +1,91 @@
+import Drift
+import Testing
+
+@Suite("Effect sizes") struct EffectSizeTests {
+    private func stream(_ law: [Double], ordered: Bool) -> ReferenceStream {
+        ReferenceStream(
+            name: "s",
+            kind: .input,
+            source: .column(index: 0),
+            edges: ordered ? (1..<law.count).map { Float($0) } : [],
+            binOfCategory: ordered ? [] : law.indices.map { UInt8($0) },
+            labels: law.map { "\($0)" },
+            roles: law.map { _ in .body },
+            probabilities: law,
+            samplingError: 0
+        )
+    }
+
+    @Test("sizes of a known difference are as worked out by hand")
+    func byHand() {
+        // So many rows that half a row in a bin and the part of chance do not show.
+        let size = EffectSize(
+            counts: [800_000_000, 200_000_000],
+            stream: stream([0.5, 0.5], ordered: true),
+            holdoutRows: 1_000_000_000
+        )
+        #expect(abs(size.populationStability - 0.415_888_308_335_967) < 1e-6)
+        #expect(abs(size.totalVariation - 0.3) < 1e-12)
+        // (0.8 ln(0.8/0.65) + 0.2 ln(0.2/0.35) + 0.5 ln(0.5/0.65) + 0.5 ln(0.5/0.35)) / 2 / ln 2
+        #expect(abs(size.jensenShannon * size.jensenShannon - 0.073_104_457_053_781_7) < 1e-6)
+        #expect(abs(size.kolmogorovSmirnov - 0.3) < 1e-12)
+    }
+
+    @Test("categories have no order, so no Kolmogorov–Smirnov distance")
+    func categories() {
+        let size = EffectSize(
+            counts: [100, 200, 100],
+            stream: stream([0.25, 0.5, 0.25], ordered: false),
+            holdoutRows: 1000
+        )
+        #expect(size.kolmogorovSmirnov.isNaN)
+        #expect(size.totalVariation == 0)
+        #expect(size.populationStability == 0)
+    }
+
+    @Test("fewer than 200 rows say nothing")
+    func tooFew() {
+        let size = EffectSize(
+            counts: [100, 99],
+            stream: stream([0.5, 0.5], ordered: true),
+            holdoutRows: 1000
+        )
+        #expect(size.rows == 199)
+        #expect(size.populationStability.isNaN && size.totalVariation.isNaN)
+        #expect(size.jensenShannon.isNaN && size.kolmogorovSmirnov.isNaN)
+    }
+
+    @Test("without drift the stability index stays a third of what chance alone would make it")
+    func chanceIsTakenOff() {
+        var generator = SeededGenerator(seed: 31)
+        let law = [Double](repeating: 0.1, count: 10)
+        var sum = 0.0
+        for _ in 0..<150 {
+            var counts = [UInt64](repeating: 0, count: 10)
+            for _ in 0..<400 { counts[generator.draw(law)] += 1 }
+            // The reference is exact here, so all of the chance is in the live rows.
+            sum += EffectSize(
+                counts: counts,
+                stream: stream(law, ordered: true),
+                holdoutRows: 1_000_000
+            ).populationStability
+        }
+        // Chance alone: 9/400 = 0.0225.
+        #expect(sum / 150 < 0.0075)
+    }
+
+    @Test("the window forgets its oldest pane")
+    func panes() throws {
+        let profile = try knownProfile([[0.5, 0.5]])
+        var monitor = DriftMonitor(profile: profile, settings: try DriftSettings())
+        monitor.fold(rows: [[UInt8]](repeating: [0], count: 100))
+        for _ in 0..<11 { monitor.rotatePane() }
+        monitor.fold(rows: [[UInt8]](repeating: [1], count: 300))
+        #expect(monitor.windowRows == 400)
+        #expect(monitor.windowCounts(ofStream: 0) == [100, 300])
+        #expect(monitor.effectSize(ofStream: 0).totalVariation == 0.25)
+        monitor.rotatePane()
+        #expect(monitor.windowCounts(ofStream: 0) == [0, 300])
+        #expect(monitor.windowRows == 300)
+    }
+}

@@ -1,0 +1,86 @@
+import Files
+import FoundationEssentials
+import TestSupport
+import Transfer
+
+/// The local data server (`Server/data_server.py`, which lists its paths) and its certificate.
+final class DataServer: Sendable {
+    /// Why the tests that need it are skipped, if they are.
+    static let wants = "needs python3 and openssl for the local data server"
+    /// Whether it can run here.
+    static let isPossible = ChildProcess.isThere("python3") && ChildProcess.isThere("openssl")
+
+    /// The port at 127.0.0.1.
+    let port: Int
+    /// The certificate, which is its own authority.
+    let caFile: String
+    private let folder: TemporaryDirectory
+    private let process: ChildProcess
+
+    /// Starts a server on a free port, with a certificate made now.
+    ///
+    /// - Parameters:
+    ///   - names: What the certificate is for, in OpenSSL's words.
+    ///   - usesTLS: Whether it serves HTTPS.
+    /// - Throws: ``ChildProcess/Failure`` and what files throw.
+    init(names: String = "DNS:localhost,IP:127.0.0.1", usesTLS: Bool = true) throws {
+        folder = try TemporaryDirectory()
+        caFile = folder.path("certificate.pem")
+        let key = folder.path("key.pem")
+        try Folder.make(folder.path("root"))
+        var command = ["python3", Self.script, "--root", folder.path("root")]
+        if usesTLS {
+            try Self.makeCertificate(caFile, key, names)
+            command += ["--certificate", caFile, "--key", key]
+        }
+        process = try ChildProcess(command)
+        let line = try process.readLine()
+        guard line.hasPrefix("port "), let port = Int(line.dropFirst(5)) else {
+            throw ChildProcess.Failure(description: "the data server said: \(line)")
+        }
+        self.port = port
+    }
+
+    /// The server that most tests share; they keep apart by their files' names and tokens.
+    static func shared() throws -> DataServer { try common.get() }
+
+    /// A URL at this server.
+    func url(_ path: String, host: String = "127.0.0.1") -> String {
+        "https://\(host):\(port)/\(path)"
+    }
+
+    /// Puts a file into the served folder, in place of the one that may be there.
+    func put(_ name: String, _ bytes: [UInt8]) throws {
+        try WholeFile.replace(folder.path("root/\(name)"), bytes)
+    }
+
+    /// One request that the server got.
+    struct LoggedRequest: Decodable {
+        let method: String
+        let path: String
+        let headers: [String: String]
+    }
+
+    /// The requests so far whose query had this `t`.
+    func log(_ token: String) throws -> [LoggedRequest] {
+        var session = try HTTPSession(HTTPSessionSettings(caFile: caFile))
+        let reply = try session.get(url("log?t=\(token)"))
+        return try JSONDecoder().decode([LoggedRequest].self, from: Data(reply.body))
+    }
+
+    private static let common = Result { try DataServer() }
+
+    private static var script: String {
+        Folder.parent(of: #filePath) + "/Server/data_server.py"
+    }
+
+    private static func makeCertificate(_ path: String, _ key: String, _ names: String) throws {
+        try ChildProcess.run(
+            [
+                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-keyout", key, "-out", path, "-days", "2", "-subj", "/CN=data server",
+                "-addext", "subjectAltName=\(names)",
+            ]
+        )
+    }
+}

@@ -1,0 +1,75 @@
+import Telemetry
+import Testing
+import Transfer
+
+@Suite("Metrics of downloads") struct DownloadMetricsTests {
+    @Test("every attempt is counted once, by how it ended")
+    func counts() throws {
+        let registry = MetricRegistry(shards: 1)
+        let metrics = try DownloadMetrics(registry: registry) {
+            WallTime(nanosecondsSinceEpoch: 1_700_000_000_500_000_000)
+        }
+        metrics.record(attempt("stalled", bytes: 10, microseconds: 30_000_000))
+        #expect(lines(registry).contains("leeway_download_last_success_timestamp_seconds 0.0"))
+        metrics.record(attempt("downloaded", bytes: 1000, microseconds: 20_000))
+        metrics.record(attempt("unchanged", bytes: 0, microseconds: 20_000))
+        metrics.record(attempt("a code of a later version", bytes: 1, microseconds: 0))
+        let text = lines(registry)
+        for line in [
+            #"leeway_download_attempts_total{result="stalled"} 1"#,
+            #"leeway_download_attempts_total{result="downloaded"} 1"#,
+            #"leeway_download_attempts_total{result="unchanged"} 1"#,
+            #"leeway_download_attempts_total{result="other"} 1"#,
+            #"leeway_download_attempts_total{result="disk_full"} 0"#,
+            "leeway_download_bytes_total 1011",
+            "leeway_download_duration_seconds_count 4",
+            #"leeway_download_duration_seconds_bucket{le="0.05"} 3"#,
+        ] {
+            #expect(text.contains(line), "\(line)")
+        }
+        let timestamp = text.first { $0.hasPrefix("leeway_download_last_success") }
+        #expect(timestamp?.split(separator: " ").last.flatMap { Double($0) } == 1_700_000_000.5)
+    }
+
+    @Test("nonsense from another process does not trap")
+    func nonsense() throws {
+        let metrics = try DownloadMetrics(registry: MetricRegistry(shards: 1))
+        metrics.record(attempt("downloaded", bytes: -5, microseconds: -5))
+        metrics.record(attempt("", bytes: .max, microseconds: .max))
+    }
+
+    @Test("every error has a code of the closed set, and words that say what to do")
+    func codes() {
+        let url = "https://host/x"
+        let errors: [TransferError] =
+            TransferFailure.allCases.map { .failed($0, url: url, detail: "why") } + [
+                .invalidURL(url: url, reason: "why"), .invalidHeader(name: "X"),
+                .status(404, url: url, retryAfterSeconds: nil),
+                .status(503, url: url, retryAfterSeconds: 5), .tooLarge(url: url, bytesMax: 1),
+                .refused(url: url, reason: "why"),
+                .disk(.failed(operation: "write", path: "/x", errorNumber: 28)),
+                .disk(.failed(operation: "write", path: "/x", errorNumber: 5)),
+                .mirrorsFailed([.cancelled]), .cancelled, .library(operation: "x", reason: "why"),
+            ]
+        #expect(errors.map(\.code).sorted() == TransferError.allCodes.sorted())
+        #expect(Set(TransferError.allCodes).count == TransferError.allCodes.count)
+        #expect(errors.allSatisfy { $0.description.count > 10 })
+    }
+
+    private func attempt(_ result: String, bytes: Int, microseconds: Int) -> DownloadAttempt {
+        DownloadAttempt(
+            mirror: "https://host/x",
+            result: result,
+            status: 200,
+            curlCode: 0,
+            bytes: bytes,
+            microseconds: microseconds
+        )
+    }
+
+    private func lines(_ registry: MetricRegistry) -> [String] {
+        var text: [UInt8] = []
+        PrometheusText.write(registry, into: &text)
+        return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+}
