@@ -125,6 +125,21 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", ["Files"]),
         tests("FilesTests", ["Files"]),
+        tests("DigestTests", ["Digest"]),
+        tests("CompressionTests", ["Compression"]),
+        tests("NeuralNetworkTests", ["NeuralNetwork", "CKernels"]),
+        tests("FeaturesTests", ["Features"]),
+        tests("DriftTests", ["Drift", "Features"]),
+        tests("TelemetryTests", ["Telemetry", logging]),
+        .testTarget(
+            name: "TransferTests",
+            dependencies: [
+                "Transfer", "Telemetry", "Digest", "Files", "TestSupport", logging,
+            ],
+            exclude: ["Server"],
+            swiftSettings: strict
+        ),
         tests("ApplianceTests", ["Appliance"]),
+        tests("RetrainingTests", ["Retraining"]),
     ]
 )

@@ -39,14 +39,20 @@ package struct ApplianceServer: Sendable {
         let serving = try await ServingParts(parts, group)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
-        let followers = parts.followers(serving, watching, console: .standardOutput)
+        let welcome = Welcome(settings, console: .standardOutput)
+        let followers = parts.followers(serving, watching, welcome)
         let operations = Operations(
             parts: parts,
             supervisor: retraining.supervisor,
             drift: watching.service,
             followers: followers
         )
-        let listeners = Listeners(parts: parts, certificates: certificates, group: group)
+        let listeners = Listeners(
+            parts: parts,
+            certificates: certificates,
+            group: group,
+            welcome: welcome
+        )
         certificates.announce(parts.logging.logger("tls"))
 
         var services: [any Service] = [
@@ -104,12 +110,11 @@ struct ApplianceParts: Sendable {
     }
 
     /// One follower a model; each swap is told on the console, the first with a command to try.
-    func followers(_ serving: ServingParts, _ watching: DriftParts, console: Console)
+    func followers(_ serving: ServingParts, _ watching: DriftParts, _ welcome: Welcome)
         -> [ModelFollower]
     {
         settings.models.compactMap { model in
             guard let directory = directories[model.name] else { return nil }
-            let welcome = Welcome(settings, console: console)
             return ModelFollower(
                 directory: directory,
                 loops: serving.loops,
@@ -118,7 +123,7 @@ struct ApplianceParts: Sendable {
                 clock: WallTime.now,
                 wentLive: { active in
                     await watching.service.begin(active)
-                    welcome.tell(active)
+                    await welcome.live(active)
                 }
             )
         }

@@ -11,6 +11,7 @@ struct Listeners {
     let parts: ApplianceParts
     let certificates: Certificates
     let group: any EventLoopGroup
+    let welcome: Welcome
 
     /// The listener for predictions.
     func api(_ serving: ServingParts) throws -> ListenerService {
@@ -82,7 +83,8 @@ struct Listeners {
             isPlaintext: settings.plaintext,
             serving: serving,
             drainSeconds: Double(parts.settings.shutdownSecondsMax),
-            logger: parts.logging.logger(listener.rawValue)
+            logger: parts.logging.logger(listener.rawValue),
+            welcome: welcome
         )
     }
 
@@ -105,6 +107,7 @@ struct ListenerService: Service, CustomStringConvertible {
     let serving: ServingSettings
     let drainSeconds: Double
     let logger: Logger
+    let welcome: Welcome
 
     var description: String { name }
 
@@ -114,6 +117,7 @@ struct ListenerService: Service, CustomStringConvertible {
             "listening",
             metadata: ["listener": "\(name)", "server.address": "\(address)"]
         )
+        await welcome.listening(name, at: "\(address)")
         if isPlaintext {
             logger.warning("plain text", metadata: ["listener": "\(name)"])
         }

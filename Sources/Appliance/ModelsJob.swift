@@ -178,6 +178,8 @@ package enum JobError: Error, CustomStringConvertible, Sendable {
     case ambiguousModel(known: [String])
     /// A word that is none of the closed set.
     case unknownTrigger(String)
+    /// Neither the fitted rows nor the hold-out.
+    case unknownPart(String)
 
     /// What is wrong and what would be right.
     package var description: String {
@@ -188,6 +190,8 @@ package enum JobError: Error, CustomStringConvertible, Sendable {
             "--model is needed: the configuration has \(known.joined(separator: ", "))"
         case .unknownTrigger(let word):
             "--trigger \(word): expected bootstrap, schedule, drift or manual"
+        case .unknownPart(let word):
+            "--set \(word): expected train or holdout"
         }
     }
 }

@@ -1,45 +1,72 @@
 internal import Features
 internal import Files
 internal import ModelStore
+internal import Serving
 
 /// What a newcomer sees when a model is ready: a command that works, and where to look.
-struct Welcome: Sendable {
+actor Welcome {
     private let settings: Settings
     private let console: Console
+    private var addresses: [String: String] = [:]
+    private var waiting: [ActiveModel] = []
 
     init(_ settings: Settings, console: Console) {
         self.settings = settings
         self.console = console
     }
 
-    /// Writes an example request beside the model, and tells how to send it.
-    func tell(_ model: ActiveModel) {
-        let directory = ModelDirectory(state: settings.state, model: model.name)
-        let path = "\(directory.path)/example.json"
-        guard !Folder.exists(path) else {
-            console.write("\(model.name): version \(model.version) is live\n")
-            return
-        }
-        try? WholeFile.replace(path, ExampleRequest(model).json)
-        console.write(text(model, path))
+    /// Takes note of where a listener can be reached.
+    func listening(_ listener: String, at address: String) {
+        addresses[listener] = address
+        guard addresses.count == Listener.allCases.count else { return }
+        for model in waiting { tell(model) }
+        waiting = []
     }
 
+    /// Tells that a version is live, as soon as it can be reached.
+    func live(_ model: ActiveModel) {
+        if addresses.count == Listener.allCases.count {
+            tell(model)
+        } else {
+            waiting.append(model)
+        }
+    }
+
+    /// Writes an example request beside the model, and tells once how to send it.
+    private func tell(_ model: ActiveModel) {
+        let directory = ModelDirectory(state: settings.state, model: model.name)
+        let path = "\(directory.path)/example.json"
+        if told.insert(model.name).inserted {
+            try? WholeFile.replace(path, ExampleRequest(model).json)
+            console.write(text(model, path))
+        } else {
+            console.write("\(model.name): version \(model.version) is live\n")
+        }
+    }
+
+    /// Models whose command was told already.
+    private var told: Set<String> = []
+
     private func text(_ model: ActiveModel, _ path: String) -> String {
-        let scheme = settings.api.plaintext ? "http" : "https"
-        let trust = settings.api.plaintext ? nil : settings.clientTrust
-        let authority = trust.map { " --cacert \($0)" } ?? ""
+        let trust = settings.clientTrust.map { " --cacert \($0)" } ?? ""
         let query = settings.defaultModel == model.name ? "" : "?model=\(model.name)"
-        let operations = settings.operations.plaintext ? "http" : "https"
+        let predict = url("api", settings.api)
+        let metrics = url("operations", settings.operations)
         return """
 
             \(model.name): version \(model.version) is ready
 
-              predict   curl\(authority) -d @\(path) \(scheme)://\(settings.api.listen)/predict\(query)
-              metrics   curl\(authority) \(operations)://\(settings.operations.listen)/metrics
+              predict   curl\(settings.api.plaintext ? "" : trust) -d @\(path) \(predict)/predict\(query)
+              metrics   curl\(settings.operations.plaintext ? "" : trust) \(metrics)/metrics
               stop      press Control-C
 
 
             """
+    }
+
+    private func url(_ name: String, _ listener: ListenerSettings) -> String {
+        let address = addresses[name] ?? "\(listener.listen)"
+        return "\(listener.plaintext ? "http" : "https")://\(address)"
     }
 }
 

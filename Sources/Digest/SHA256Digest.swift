@@ -83,7 +83,11 @@ internal import COpenSSL
 /// one; so it is fetched once. It is immutable and counted by the library, never freed here,
 /// and kept as an address because an address is plainly `Sendable`.
 private enum Algorithm {
-    private static let address = unsafe UInt(bitPattern: EVP_MD_fetch(nil, "SHA256", nil))
+    private static let address: UInt = {
+        // The library's clean-up at exit races with threads that still run: it is switched off.
+        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)
+        return unsafe UInt(bitPattern: EVP_MD_fetch(nil, "SHA256", nil))
+    }()
 
     static var pointer: OpaquePointer? { unsafe OpaquePointer(bitPattern: address) }
 }

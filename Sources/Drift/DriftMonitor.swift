@@ -61,7 +61,7 @@ package struct DriftMonitor: Sendable {
         return judge()
     }
 
-    /// ln A: an alarm is raised when ``evidence`` reaches it. In nats.
+    /// ln A, in nats: an alarm is raised when the evidence reaches it.
     package var threshold: Double { naturalLogarithm(settings.falseAlarmInterval) }
 
     /// The evidence of all streams together that traffic has left its leeway, in nats; 0 at rest.
@@ -70,7 +70,9 @@ package struct DriftMonitor: Sendable {
     /// so it never exceeds ln M, of which the guarantee speaks.
     package var evidence: Double { nats(excess) }
 
-    /// M: the mean wealth of all series, in rows. While all streams are in their leeway its mean
+    /// M, the mean wealth of all series, in rows.
+    ///
+    /// While all streams are in their leeway its mean
     /// over all that could have happened is at most the rows scored, at any stopping time.
     package var wealth: Double { excess + EvidenceBook.floor }
 
@@ -109,11 +111,14 @@ package struct DriftMonitor: Sendable {
     /// The live rows in the window of panes.
     package var windowRows: Int { Int(clamping: window.rows) }
 
-    /// Begins the next of the window's twelve panes, in the place of the oldest; the caller has
-    /// the clock.
+    /// Begins the next of the window's twelve panes, in the place of the oldest.
+    ///
+    /// The caller has the clock.
     package mutating func rotatePane() { window.rotate() }
 
-    /// Ends the alarm and takes all evidence away. If traffic is still outside of its leeway, the
+    /// Ends the alarm and takes all evidence away.
+    ///
+    /// If traffic is still outside of its leeway, the
     /// next alarm is not far: what was learnt of traffic stays.
     package mutating func acknowledge() {
         alarm = nil

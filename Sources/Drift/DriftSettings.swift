@@ -41,7 +41,7 @@ package struct DriftSettings: Codable, Sendable, Equatable {
         for halfLife in halfLives { try check("halfLives", halfLife, in: 1...1_000_000) }
     }
 
-    /// Reads settings and checks them as ``init(tolerance:falseAlarmInterval:halfLives:pseudoCount:)`` does.
+    /// Reads settings and refuses those that are out of range.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(

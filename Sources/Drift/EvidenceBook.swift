@@ -12,7 +12,7 @@
 /// e-detectors; with m = 1 a row it would be Shiryaev and Roberts', with the top-up it is a CUSUM
 /// that does not grow while nothing happens.)
 struct EvidenceBook: Sendable {
-    /// The wealth at rest: that of one block. It does not depend on how rows come in blocks.
+    /// The wealth at rest, that of one block, however rows come in blocks.
     static let floor = Double(BlockCounts.rowsMax)
     /// Inside the leeway any e ≤ 1 is valid; wealth falls by one nat in so many rows, so that a
     /// passed disturbance fades.
@@ -20,6 +20,9 @@ struct EvidenceBook: Sendable {
 
     /// Makes a 32-bit rounding of any number less than the number, so that no bet is rounded up.
     private static let roundingDown = 1 - 0x1p-23
+
+    /// The most rows of a bin that are noted one by one.
+    private static let notesMax: UInt32 = 4
 
     let layout: CellLayout
     let halfLives: [Double]
@@ -118,7 +121,10 @@ struct EvidenceBook: Sendable {
         let widest = (ReferenceStream.binsMax + 3) / 4
         guess = [SIMD4<Double>](repeating: .zero, count: widest)
         blockCells = [SIMD4<Float>](repeating: .zero, count: widest)
-        touched = [Touched](repeating: Touched(cell: 0, count: 0), count: widest * 4)
+        touched = [Touched](
+            repeating: Touched(cell: 0, count: 0),
+            count: widest * 4 * Int(Self.notesMax)
+        )
     }
 
     /// Takes a stream's counts out of a block: the cells met, and all of them in groups of four.
@@ -129,9 +135,16 @@ struct EvidenceBook: Sendable {
             let first = start + group * 4
             let four = SIMD4(counts[first], counts[first + 1], counts[first + 2], counts[first + 3])
             blockCells[group] = SIMD4<Float>(four)
-            for lane in 0..<4 where counts[first + lane] > 0 {
-                touched[found] = Touched(cell: Int32(group * 4 + lane), count: counts[first + lane])
-                found += 1
+            for lane in 0..<4 {
+                let count = counts[first + lane]
+                // Few rows are noted one by one: a loop over powers costs more in wrong guesses
+                // of the processor than multiplications do.
+                let notes = count > Self.notesMax ? 1 : Int(count)
+                for _ in 0..<notes {
+                    touched[found].cell = Int32(group * 4 + lane)
+                    touched[found].count = count > Self.notesMax ? count : 1
+                    found += 1
+                }
             }
         }
         return found
@@ -143,7 +156,7 @@ struct EvidenceBook: Sendable {
         if pages.isBetting[series] {
             for index in 0..<touchedCount {
                 let bet = Double(pages.bets[cells + Int(touched[index].cell)])
-                gain *= power(bet, touched[index].count)
+                gain *= touched[index].count == 1 ? bet : power(bet, touched[index].count)
             }
         } else {
             gain = rows < fading.count ? fading[rows] : power(fading[1], UInt32(clamping: rows))

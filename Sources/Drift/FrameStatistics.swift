@@ -114,7 +114,7 @@ package struct FrameReader: Sendable {
         return summary(sums, filledUp: (rest > 0 ? 8 - rest : 0))
     }
 
-    /// - Parameter filledUp: the zeros that the last group was filled up with.
+    /// Divides the sums; the last group was filled up with so many zeros.
     private func summary(_ sums: FrameSums, filledUp: Int) -> FrameSummary {
         let count = Float(pixels)
         let light = sums.light.sum()
@@ -155,10 +155,14 @@ extension Span<Float> {
         precondition(start >= 0 && start + 8 <= count)
         // Bounds: start ... start + 7 lie in 0 ..< count by the line above.
         return unsafe SIMD8(
-            self[unchecked: start], self[unchecked: start + 1],
-            self[unchecked: start + 2], self[unchecked: start + 3],
-            self[unchecked: start + 4], self[unchecked: start + 5],
-            self[unchecked: start + 6], self[unchecked: start + 7]
+            self[unchecked: start],
+            self[unchecked: start + 1],
+            self[unchecked: start + 2],
+            self[unchecked: start + 3],
+            self[unchecked: start + 4],
+            self[unchecked: start + 5],
+            self[unchecked: start + 6],
+            self[unchecked: start + 7]
         )
     }
 }

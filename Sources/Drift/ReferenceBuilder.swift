@@ -28,7 +28,7 @@ package struct ReferenceBuilder: Sendable {
 
     /// Prepares for the rows of a schema and of a network's outputs.
     ///
-    /// - Parameter classLabels: names of the classes for reports; their numbers where absent.
+    /// `classLabels` are names of the classes for reports; without one, its number stands.
     package init(
         schema: FeatureSchema,
         prediction: PredictionShape,
@@ -49,7 +49,10 @@ package struct ReferenceBuilder: Sendable {
     ) throws(DriftError) {
         let outputsMax = ReferenceStream.categoriesMax - 1
         guard (1...outputsMax).contains(prediction.width) else {
-            throw .setting(name: "outputs", problem: "\(prediction.width) is not in 1...\(outputsMax)")
+            throw .setting(
+                name: "outputs",
+                problem: "\(prediction.width) is not in 1...\(outputsMax)"
+            )
         }
         if case .classes(let count) = prediction, count < 2 {
             throw .setting(name: "classes", problem: "\(count) class, at least 2 are needed")
@@ -89,6 +92,9 @@ package struct ReferenceBuilder: Sendable {
     /// - Parameters:
     ///   - raw: `rowCount` raw rows, one after another.
     ///   - probabilities: the model's outputs for them, one row after another.
+    ///   - rowCount: the number of rows.
+    /// - Throws: ``DriftError/rowWidth(part:expected:found:)``, and
+    ///   ``DriftError/trainingAfterHoldout`` once the bins are fixed.
     package mutating func addTraining(
         raw: Span<Float>,
         probabilities: Span<Float>,
@@ -108,6 +114,9 @@ package struct ReferenceBuilder: Sendable {
     /// - Parameters:
     ///   - raw: `rowCount` raw rows, one after another.
     ///   - probabilities: the model's outputs for them, one row after another.
+    ///   - rowCount: the number of rows.
+    /// - Throws: ``DriftError/rowWidth(part:expected:found:)``, and
+    ///   ``DriftError/tooFewRows(part:rows:rowsMin:)`` when too few rows could fix the bins.
     package mutating func addHoldout(
         raw: Span<Float>,
         probabilities: Span<Float>,
@@ -127,8 +136,8 @@ package struct ReferenceBuilder: Sendable {
     /// Makes the profile from what was fed; a stream with a single bin has nothing to tell and is
     /// left out.
     ///
-    /// - Parameter failureProbability: the probability, over the choice of the hold-out, that some
-    ///   stream's sampling error is stated too small.
+    /// `failureProbability` is the probability, over the choice of the hold-out, that some
+    /// stream's sampling error is stated too small.
     package func finish(
         failureProbability: Double = 0.001
     ) throws(DriftError) -> ReferenceProfile {
@@ -226,25 +235,5 @@ package struct ReferenceBuilder: Sendable {
                 found: outputs
             )
         }
-    }
-}
-
-/// A bounded, evenly spread part of a sequence of values: every n-th of them, where n doubles
-/// whenever there is no more room. It depends on the sequence only, not on chance.
-struct ValueSample: Sendable {
-    static let valuesMax = 20_000
-    private(set) var values: [Float] = []
-    private var step = 1
-    private var untilNext = 1
-
-    mutating func add(_ value: Float) {
-        untilNext -= 1
-        guard untilNext == 0 else { return }
-        untilNext = step
-        values.append(value)
-        guard values.count >= Self.valuesMax else { return }
-        values = stride(from: 0, to: values.count, by: 2).map { values[$0] }
-        step *= 2
-        untilNext = step
     }
 }

@@ -131,7 +131,10 @@ extension ReferenceStream {
     /// Refuses a stream that contradicts itself, so that counting needs no further check.
     func validate() throws(DriftError) {
         let bins = probabilities.count
-        try require((2...Self.binsMax).contains(bins), "\(bins) bins, 2 to \(Self.binsMax) are possible")
+        try require(
+            (2...Self.binsMax).contains(bins),
+            "\(bins) bins, 2 to \(Self.binsMax) are possible"
+        )
         try require(labels.count == bins && roles.count == bins, "labels and bins differ in number")
         try require(probabilities.allSatisfy { $0 > 0 && $0 < 1 }, "a share is not between 0 and 1")
         try require(abs(probabilities.reduce(0, +) - 1) < 1e-9, "the shares do not sum to 1")

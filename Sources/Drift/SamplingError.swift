@@ -15,6 +15,7 @@ package enum SamplingError {
     ///   - counts: the hold-out rows of each bin.
     ///   - shares: what the monitor uses for the law, such as smoothed frequencies.
     ///   - failure: α, the probability with which the bound may fail.
+    /// - Returns: the bound, at most 1; how far `shares` are from the frequencies is part of it.
     package static func totalVariation(counts: [Int], shares: [Double], failure: Double) -> Double {
         let rows = counts.reduce(0, +)
         guard rows > 0, counts.count > 1 else { return 1 }

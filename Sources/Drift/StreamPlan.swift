@@ -36,7 +36,8 @@ struct StreamPlan: Sendable {
         }
     }
 
-    private static func predictions(_ shape: PredictionShape, classLabels: [String]) -> [StreamPlan] {
+    private static func predictions(_ shape: PredictionShape, classLabels: [String]) -> [StreamPlan]
+    {
         switch shape {
         case .classes(let count):
             let names = (0..<count).map { $0 < classLabels.count ? classLabels[$0] : "\($0)" }
@@ -103,7 +104,7 @@ struct StreamBins: Sendable, Equatable {
 
     /// Bins between equally frequent values; equal edges are merged.
     ///
-    /// - Parameter values: the training rows' values in ascending order, none of them NaN.
+    /// The values are those of training rows, in ascending order, none of them NaN.
     static func numeric(
         values: [Float],
         hasOutside: Bool,
@@ -122,7 +123,10 @@ struct StreamBins: Sendable, Equatable {
             for edge in edges where edge > (bins.edges.last ?? -.infinity) {
                 bins.edges.append(edge)
             }
-            bins.name(isBelow: hasOutside && bins.edges.first == least.nextDown, isAbove: hasOutside)
+            bins.name(
+                isBelow: hasOutside && bins.edges.first == least.nextDown,
+                isAbove: hasOutside
+            )
         } else {
             bins.append("any number", .body)
         }

@@ -59,6 +59,7 @@ package struct DataSplit: Sendable, Equatable {
     /// - Parameters:
     ///   - dataset: The data.
     ///   - rows: The rows to split; all when not given.
+    /// - Returns: The rows that stay and those that are taken.
     package func split(_ dataset: Dataset, rows: [Int32]? = nil) -> (kept: [Int32], taken: [Int32])
     {
         var kept: [Int32] = []

@@ -46,6 +46,7 @@ package enum DataValidation {
     ///   - dataset: The data.
     ///   - schema: Its schema.
     ///   - classes: The number of classes; ignored for numbers as targets.
+    /// - Returns: The findings, errors and warnings alike; none when all is well.
     package static func findings(
         _ dataset: Dataset,
         schema: FeatureSchema,

@@ -7,6 +7,7 @@ extension Dataset {
     ///   - schema: An image schema.
     ///   - classes: How many classes there are; labels are 0 up to, not including, this.
     ///   - source: What the files are; the digest of the images' file will do.
+    /// - Returns: The rows, as bytes where the pixels are.
     /// - Throws: ``FeatureError/invalidData(problem:)`` when the files do not fit the schema, each
     ///   other, or the number of classes; ``FeatureError/invalidIDX(problem:)`` for float labels.
     package static func images(

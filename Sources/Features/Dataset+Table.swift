@@ -8,6 +8,7 @@ extension Dataset {
     ///   - source: The file.
     ///   - schema: A table schema, declared or from ``TableInference``.
     ///   - options: How the file is written.
+    /// - Returns: The rows that have a target.
     /// - Throws: ``FeatureError/invalidCSV(line:problem:)`` naming the line, for what cannot be
     ///   read: a missing column, a ragged row, text in a numeric column, a target that is not among
     ///   the labels, a missing value where the column refuses it.
@@ -79,7 +80,7 @@ private struct TableRows {
         }
     }
 
-    /// Reads the target; `false` when it is missing. A label wins over a missing marker.
+    /// Reads the target, or says `false` when it is missing; a label wins over a missing marker.
     private mutating func takeTarget(
         _ record: borrowing DelimitedRecord
     ) throws(FeatureError) -> Bool {

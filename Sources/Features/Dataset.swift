@@ -209,7 +209,7 @@ extension FeatureSchema {
     ) {
         let (offset, factor) = (scaling.offset, 1 / scaling.span)
         for index in source.indices {
-            inputs[start &+ index] = (Float(source[index]) - offset) * factor
+            inputs[start &+ index] = Self.bounded((Float(source[index]) - offset) * factor)
         }
     }
 }

@@ -34,6 +34,7 @@ struct DecimalNumber {
     /// The nearest binary32; infinite when it is beyond the largest one.
     ///
     /// - Parameter text: The bytes that the number was read from, for the hard cases.
+    /// - Returns: The value, with its sign.
     func float(_ text: Span<UInt8>) -> Float {
         if mantissa == 0 { return isNegative ? -0.0 : 0.0 }
         if !isTruncated, (-22...22).contains(exponent) {
@@ -46,6 +47,7 @@ struct DecimalNumber {
     /// The nearest binary64; infinite when it is beyond the largest one.
     ///
     /// - Parameter text: The bytes that the number was read from, for the hard cases.
+    /// - Returns: The value, with its sign.
     func double(_ text: Span<UInt8>) -> Double {
         if mantissa == 0 { return isNegative ? -0.0 : 0.0 }
         if !isTruncated, mantissa <= 1 << 53, (-22...22).contains(exponent) {
@@ -62,8 +64,9 @@ struct DecimalNumber {
         return mantissa <= UInt64(Int64.max) + 1 ? Int64(truncatingIfNeeded: 0 &- mantissa) : nil
     }
 
-    /// `mantissa × 10^exponent` in binary64, off by less than 2 units in the last place; exact
-    /// rounding when the mantissa has at most 53 bits. The exponent is within ±22.
+    /// The product `mantissa × 10^exponent` in binary64, less than 2 units in the last place off.
+    ///
+    /// It is correctly rounded when the mantissa has at most 53 bits. The exponent is within ±22.
     @inline(__always)
     static func approximate(_ mantissa: UInt64, _ exponent: Int) -> Double {
         exponent < 0

@@ -27,7 +27,7 @@ package struct FeatureColumn: Codable, Sendable, Equatable {
     /// Whether one more input says "missing"; set when training rows had missing values, because
     /// an input that was always 0 in training has a weight that was never taught.
     package let missingIndicator: Bool
-    /// Numeric: how values become inputs. Absent for categories.
+    /// Numeric: how values become inputs; absent for categories.
     package let scaling: Scaling?
     /// Numeric: the raw value that stands for a missing one under ``MissingPolicy/mean``.
     package let fill: Float?
@@ -35,8 +35,9 @@ package struct FeatureColumn: Codable, Sendable, Equatable {
     package let range: ValueRange?
     /// Categorical: the known values; one input each, in this order.
     package let categories: [String]?
-    /// Categorical: whether one more input takes all other values; set when training rows had
-    /// such. Without it an unseen category gives only zeros.
+    /// Categorical: whether one more input takes all other values.
+    ///
+    /// Set when training rows had such; without it an unseen category gives only zeros.
     package let otherSlot: Bool?
 
     /// A numeric column.

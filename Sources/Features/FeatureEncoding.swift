@@ -25,7 +25,9 @@ struct ColumnPlan: Sendable, Equatable {
         refusesMissing = strict || column.missing == .refuse
         offset = scaling.offset
         factor = 1 / scaling.span
-        missingInput = column.missing == .mean ? ((column.fill ?? 0) - offset) * factor : 0
+        missingInput =
+            column.missing == .mean
+            ? FeatureSchema.bounded(((column.fill ?? 0) - offset) * factor) : 0
         categories = column.categories?.count ?? 0
         slots = categories + (column.otherSlot == true ? 1 : 0)
         hasIndicator = column.missingIndicator
@@ -35,6 +37,13 @@ struct ColumnPlan: Sendable, Equatable {
 }
 
 extension FeatureSchema {
+    /// The largest magnitude of an engine input: absurd values, which are scored and counted, must
+    /// not overflow inside the engine and come out as NaN.
+    package static let inputMax: Float = 1e12
+
+    @inline(__always)
+    static func bounded(_ input: Float) -> Float { min(max(input, -inputMax), inputMax) }
+
     /// Makes engine inputs of raw rows; nothing is allocated.
     ///
     /// A row gives the same inputs whether it stands alone or among others. The rows are taken to
@@ -71,7 +80,9 @@ extension FeatureSchema {
         into inputs: inout MutableSpan<Float>
     ) {
         let (offset, factor) = (scaling.offset, 1 / scaling.span)
-        for index in raw.indices { inputs[start &+ index] = (raw[index] - offset) * factor }
+        for index in raw.indices {
+            inputs[start &+ index] = Self.bounded((raw[index] - offset) * factor)
+        }
     }
 
     private func encodeTableRow(
@@ -85,7 +96,8 @@ extension FeatureSchema {
             let isMissing = value.isNaN
             let plan = plan[column]
             if plan.isNumeric {
-                inputs[next] = isMissing ? plan.missingInput : (value - plan.offset) * plan.factor
+                let input = Self.bounded((value - plan.offset) * plan.factor)
+                inputs[next] = isMissing ? plan.missingInput : input
                 next += 1
             } else {
                 for slot in 0..<plan.slots { inputs[next + slot] = 0 }

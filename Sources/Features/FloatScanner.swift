@@ -85,7 +85,7 @@ enum FloatScanner {
 
     /// One number at the cursor, which is moved behind it; `nil` when it is not plain.
     ///
-    /// - Parameter word: The chunk at the cursor.
+    /// `word` is the chunk at the cursor.
     @inline(__always)
     private static func element(
         _ base: UnsafeRawPointer,

@@ -1,6 +1,8 @@
 extension PredictDecoder {
-    /// Reads one image or several. The depth of the brackets says which form it is; for a shape of
-    /// two extents `[28][28]` and `[n][784]` are equally deep, and the first inner array decides.
+    /// Reads one image or several.
+    ///
+    /// The depth of the brackets says which form it is; for a shape of two extents `[28][28]` and
+    /// `[n][784]` are equally deep, and the first inner array decides.
     func readImages(
         _ reader: inout JSONReader,
         into batch: inout FeatureBatch,

@@ -85,8 +85,10 @@ extension PredictDecoder {
         return codec.column(named: reader.bytes.extracting(key.range), guess: guess)
     }
 
-    /// The raw value of one column. `null` and the missing markers are missing; a category may
-    /// also be written as a number or a boolean, and is then the text that stands there.
+    /// The raw value of one column.
+    ///
+    /// `null` and the missing markers are missing; a category may also be written as a number or a
+    /// boolean, and is then the text that stands there.
     private func readValue(
         _ reader: inout JSONReader,
         _ codec: TableCodec,

@@ -21,6 +21,7 @@ extension FeatureSchema {
     /// - Parameters:
     ///   - raw: Whole rows of ``rawWidth`` values each.
     ///   - wasBatch: Whether error paths name the row.
+    /// - Returns: How many values were unusual.
     /// - Throws: ``FeatureError/outOfRange(path:range:)`` for values that are not finite and, if
     ///   the schema is strict, for values out of range; ``FeatureError/missingValue(path:)`` and
     ///   ``FeatureError/unseenCategory(path:)`` where the schema does not allow them.

@@ -29,6 +29,7 @@ package struct TableCodec: Sendable {
     /// - Parameters:
     ///   - name: Its name in UTF-8.
     ///   - guess: The column that is likely meant, which is looked at first.
+    /// - Returns: The index, or `nil` when the schema has no such column.
     package func column(named name: Span<UInt8>, guess: Int = 0) -> Int? {
         if guess < columnNames.names.count, name.equals(columnNames.names[guess]) { return guess }
         return columnNames.find(name)
@@ -39,8 +40,10 @@ package struct TableCodec: Sendable {
         text.isEmpty || markers.find(text) != nil
     }
 
-    /// The raw value of a category: its index, NaN where it is missing, the number of categories
-    /// where it is unseen. A declared category wins over a missing marker of the same name.
+    /// The raw value of a category.
+    ///
+    /// It is the category's index, NaN where it is missing, and the number of categories where it
+    /// is unseen. A declared category wins over a missing marker of the same name.
     package func category(_ text: Span<UInt8>, column: Int) -> Float {
         if let index = categories[column].find(text) { return Float(index) }
         return isMissing(text) ? .nan : layout.columns[column].unseenCode
@@ -57,8 +60,10 @@ package struct TableCodec: Sendable {
     }
 }
 
-/// Numbers as data files write them: like JSON's, but a plus sign, leading zeros, and a point
-/// without digits on one side are fine. Infinity and NaN have no spelling.
+/// Numbers as data files write them.
+///
+/// They are like JSON's, but a plus sign, leading zeros, and a point without digits on one side are
+/// fine. Infinity and NaN have no spelling.
 enum NumberText {
     /// The nearest binary32, infinite beyond the largest one, or `nil` when it is no number.
     static func float(_ text: Span<UInt8>) -> Float? {

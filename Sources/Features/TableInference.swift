@@ -16,6 +16,7 @@ package enum TableInference {
     ///   - sources: The training files; each must have all the columns.
     ///   - holdout: The split whose taken rows will not be trained on; all are, when not given.
     ///   - options: How the files are written.
+    /// - Returns: The schema, complete and checked.
     /// - Throws: ``FeatureError/invalidCSV(line:problem:)`` for files that cannot be read,
     ///   ``FeatureError/invalidData(problem:)`` for too many classes, or fewer than two,
     ///   ``FeatureError/invalidSchema(field:problem:)`` for a declaration that cannot hold.

@@ -78,12 +78,17 @@ extension Span<UInt8> {
     /// The offset of the first line feed at or after `start`, or `nil`.
     ///
     /// - Parameter start: where to begin; at most `count`.
+    /// - Returns: an offset in `start..<count`, or `nil`.
     func firstLineFeed(from start: Int) -> Int? {
         guard start < count else { return nil }
         // Bounds: memchr sees the `count - start` > 0 bytes from `start` to the span's end.
         return unsafe withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress,
-                let found = unsafe memchr(base + start, Int32(ByteClass.lineFeed), bytes.count - start)
+                let found = unsafe memchr(
+                    base + start,
+                    Int32(ByteClass.lineFeed),
+                    bytes.count - start
+                )
             else { return nil }
             return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
         }
@@ -110,7 +115,10 @@ extension Span<UInt8> {
 
     /// Whether the bytes of the range are the text, letters compared without case.
     ///
-    /// - Parameter text: lower-case ASCII.
+    /// - Parameters:
+    ///   - text: lower-case ASCII.
+    ///   - range: of this span.
+    /// - Returns: `false` also when the lengths differ.
     func equalsIgnoringCase(_ text: StaticString, in range: Range<Int>) -> Bool {
         let length = text.utf8CodeUnitCount
         guard range.count == length, range.upperBound <= count else { return false }

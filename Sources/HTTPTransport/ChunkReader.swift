@@ -127,7 +127,6 @@ struct ChunkReader: Sendable {
     private mutating func readTrailer(_ line: ByteBuffer) throws(RequestRejection) {
         trailerBytes += line.readableBytes + 2
         do {
-            // Its facts are never looked at: a trailer changes nothing (RFC 9110 §6.5.1).
             try trailers.readField(
                 line.readableBytesUInt8Span,
                 0..<line.readableBytes,
@@ -138,6 +137,10 @@ struct ChunkReader: Sendable {
         } catch {
             throw .malformedChunk
         }
+        // A trailer changes nothing (RFC 9110 §6.5.1), and one that means to is an attack.
+        let facts = trailers.facts
+        guard facts.contentLength == nil, facts.transferCodingCount == 0, facts.hostCount == 0
+        else { throw .malformedChunk }
     }
 
     /// Reads `1*HEXDIG [ chunk-ext ]`.

@@ -57,7 +57,7 @@ package struct ConnectionStateMachine: Sendable {
     package enum AfterAnswer: Sendable, Equatable {
         /// Read the next request.
         case nextRequest
-        /// Read and drop the rest of this request's body, then read the next request.
+        /// Read and drop the rest of this request's body, be it empty, then read the next request.
         case discardBody
         /// Close when the answer is written.
         case close
@@ -205,7 +205,7 @@ package struct ConnectionStateMachine: Sendable {
             enter(hasUnread && !inputEnded ? .lingering : .closing, now)
             return state == .lingering ? .linger : .close
         }
-        guard unread == 0 else {
+        if state == .readingBody {
             bodyBytes = 0
             enter(.discarding, now)
             return .discardBody

@@ -119,7 +119,9 @@ extension HTTPConnectionHandler {
 extension HTTPConnectionHandler {
     /// Answers a request that the transport refuses, understood or not.
     ///
-    /// - Parameter framingLost: where the next request begins is not known.
+    /// - Parameters:
+    ///   - rejection: why.
+    ///   - framingLost: where the next request begins is not known.
     func reject(_ rejection: RequestRejection, framingLost: Bool) {
         services.metrics.count(rejection)
         if let request = takeRequest() {

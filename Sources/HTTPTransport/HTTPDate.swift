@@ -2,7 +2,7 @@ internal import NIOCore
 internal import Telemetry
 
 /// The `Date` field's line, made anew at most once a second (IMF-fixdate, RFC 9110 §5.6.7).
-struct HTTPDate {
+package struct HTTPDate {
     private var second = Int64.min
     private(set) var line = ByteBuffer()
 
@@ -17,7 +17,8 @@ struct HTTPDate {
     /// The date as `Sun, 06 Nov 1994 08:49:37 GMT`.
     ///
     /// - Parameter seconds: of Unix time; any value is a date of the proleptic Gregorian calendar.
-    static func text(secondsSinceEpoch seconds: Int64) -> String {
+    /// - Returns: an IMF-fixdate.
+    package static func text(secondsSinceEpoch seconds: Int64) -> String {
         let days = floorDivide(seconds, 86_400)
         let rest = seconds - days * 86_400
         // 1 January 1970 was a Thursday.

@@ -172,7 +172,9 @@ package final class HTTPServer: Sendable {
             let drained = services.value.drain()
             let cutOff = NIOLoopBoundBox(0, eventLoop: loop)
             let deadline = loop.assumeIsolated().scheduleTask(in: time) {
-                cutOff.value = services.value.closeAll()
+                // Counted first: closing the last connection completes the future at once.
+                cutOff.value = services.value.openConnections
+                services.value.closeAll()
             }
             return drained.map {
                 deadline.cancel()
@@ -218,7 +220,11 @@ package final class HTTPServer: Sendable {
             .childChannelOption(.allowRemoteHalfClosure, value: tls == nil)
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 8192, maximum: 65_536)
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024,
+                    initial: 8192,
+                    maximum: 65_536
+                )
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -251,7 +257,9 @@ package final class HTTPServer: Sendable {
 
     /// What a client reads that speaks plain HTTP to an encrypted listener.
     private static var plainHTTPAnswer: ByteBuffer {
-        let body = #"{"error":"plain HTTP refused: this port speaks HTTPS: use https://","code":"tls_required"}"# + "\n"
+        let body =
+            #"{"error":"plain HTTP refused: this port speaks HTTPS: use https://","code":"tls_required"}"#
+            + "\n"
         return ByteBuffer(
             string: "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
                 + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n" + body

@@ -103,13 +103,12 @@ package final class LoopServices {
         return promise.futureResult
     }
 
+    /// The connections that are open now.
+    var openConnections: Int { connections.count }
+
     /// Closes every connection, whatever it is doing.
-    ///
-    /// - Returns: how many there were.
-    func closeAll() -> Int {
-        let all = Array(connections.values)
-        for connection in all { connection.abort() }
-        return all.count
+    func closeAll() {
+        for connection in Array(connections.values) { connection.abort() }
     }
 
     // MARK: What every answer needs

@@ -70,7 +70,8 @@ package struct HTTPRequest: Sendable {
         let bytes = head.bytes.readableBytesUInt8Span
         let facts = head.facts
         // More than one is nobody's word.
-        let given = facts.traceparentCount == 1
+        let given =
+            facts.traceparentCount == 1
             ? TraceContext.parse(bytes.extracting(facts.traceparent)) : nil
         trace = given ?? TraceContext(generatedBy: &identifiers, sampled: false)
         self.span = identifiers.nextSpan()

@@ -69,6 +69,7 @@ package struct HTTPRequestHead: Sendable {
     /// How many fields have this name.
     ///
     /// - Parameter name: lower-case ASCII.
+    /// - Returns: 0 when there is none.
     package func count(of name: StaticString) -> Int {
         let span = bytes.readableBytesUInt8Span
         var found = 0
@@ -79,6 +80,7 @@ package struct HTTPRequestHead: Sendable {
     /// The value of the first field of this name, or `nil`; bytes that are not UTF-8 are repaired.
     ///
     /// - Parameter name: lower-case ASCII.
+    /// - Returns: the value without the blanks around it.
     package func value(of name: StaticString) -> String? {
         place(of: name).map { text($0) }
     }
@@ -88,6 +90,8 @@ package struct HTTPRequestHead: Sendable {
     /// - Parameters:
     ///   - name: lower-case ASCII.
     ///   - body: gets an empty span when there is no such field.
+    /// - Returns: what the closure returns.
+    /// - Throws: what the closure throws.
     package func withValue<Result, Failure: Error>(
         of name: StaticString,
         _ body: (Span<UInt8>) throws(Failure) -> Result
@@ -100,6 +104,7 @@ package struct HTTPRequestHead: Sendable {
     /// - Parameters:
     ///   - name: lower-case ASCII.
     ///   - value: lower-case ASCII.
+    /// - Returns: `false` also when the field is there more than once.
     package func field(_ name: StaticString, is value: StaticString) -> Bool {
         guard count(of: name) == 1, let place = place(of: name) else { return false }
         return bytes.readableBytesUInt8Span.equalsIgnoringCase(value, in: place)
@@ -108,6 +113,7 @@ package struct HTTPRequestHead: Sendable {
     /// Whether `Content-Type` names this media type; parameters after `;` are not looked at.
     ///
     /// - Parameter mediaType: lower-case ASCII such as `application/json`.
+    /// - Returns: `false` also when there is no such field.
     package func contentTypeIs(_ mediaType: StaticString) -> Bool {
         guard let place = place(of: "content-type") else { return false }
         let span = bytes.readableBytesUInt8Span

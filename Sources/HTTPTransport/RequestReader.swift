@@ -50,6 +50,7 @@ package struct RequestReader: Sendable {
     ///
     /// - Parameter buffer: what has come and was not taken yet; the caller appends to it between
     ///   the calls and removes nothing.
+    /// - Returns: what was found.
     package mutating func next(_ buffer: inout ByteBuffer) -> ReaderEvent {
         do throws(RequestRejection) {
             switch phase {

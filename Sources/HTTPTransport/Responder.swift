@@ -61,6 +61,7 @@ package protocol HTTPResponder: AnyObject {
     /// Decides on a head that is complete, before its body is read.
     ///
     /// - Parameter request: without its body.
+    /// - Returns: whether and how much of the body shall be read.
     func admit(_ request: HTTPRequest) -> Admission
     /// Answers a request whose body is complete.
     func respond(to request: HTTPRequest) -> Reply

@@ -52,7 +52,8 @@ package struct HTTPField: Sendable {
         let text = "\(name)"
         guard !text.isEmpty, text.utf8.allSatisfy(ByteClass.isToken) else { return false }
         switch text.lowercased() {
-        case "content-length", "transfer-encoding", "connection", "date", "content-type": return false
+        case "content-length", "transfer-encoding", "connection", "date", "content-type":
+            return false
         default: return true
         }
     }

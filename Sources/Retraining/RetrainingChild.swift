@@ -83,8 +83,8 @@ package struct RetrainingChild: Sendable {
         switch result.closureResult {
         case .outcome(let outcome):
             return outcome
-        case .failure(_, _, let message):
-            throw RetrainingError.child(reason: message)
+        case .failure(let code, _, let message):
+            throw RetrainingError.reported(code: code, message: message)
         default:
             throw RetrainingError.child(
                 reason: "it ended without an outcome: \(result.terminationStatus)"

@@ -18,6 +18,8 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
     case ended(reason: String)
     /// The child could not be started, or ended without a word.
     case child(reason: String)
+    /// The child ended with an error of its own.
+    case reported(code: String, message: String)
 
     /// A stable word for labels and JSON.
     package var code: String {
@@ -30,6 +32,7 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
         case .store(let error): error.code
         case .ended: "ended"
         case .child: "child_failed"
+        case .reported(let code, _): code
         }
     }
 
@@ -45,6 +48,7 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
         case .store(let error): error.description
         case .ended(let reason): "retrain ended: \(reason)"
         case .child(let reason): "retraining process: \(reason)"
+        case .reported(_, let message): message
         }
     }
 }

@@ -5,6 +5,7 @@ internal import Transfer
 /// What Prometheus learns of retraining.
 package struct RetrainingMetrics: Sendable {
     private let runs: CounterFamily
+    private let failures: CounterFamily
     private let lastSuccess: GaugeFamily
     private let lastRun: GaugeFamily
     private let nextRun: GaugeFamily
@@ -23,6 +24,11 @@ package struct RetrainingMetrics: Sendable {
             "leeway_retrain_runs_total",
             help: "Retraining runs by how they ended.",
             labels: ["model", "result"]
+        )
+        failures = try registry.counter(
+            "leeway_retrain_failures_total",
+            help: "Retraining runs that failed, by the code of the error.",
+            labels: ["model", "code"]
         )
         lastSuccess = try registry.gauge(
             "leeway_retrain_last_success_timestamp_seconds",
@@ -97,11 +103,17 @@ package struct RetrainingMetrics: Sendable {
         progress.series([model]).set(min(1, max(0, done / Double(now.epochs))))
     }
 
-    func ended(model: String, _ outcome: RetrainingOutcome?, at unixSeconds: Int64) {
+    func failed(model: String, code: String, at unixSeconds: Int64) {
         running.series([model]).set(0)
         lastRun.series([model]).set(Double(unixSeconds))
-        runs.series([model, outcome?.result.rawValue ?? "failed"]).add(1)
-        guard let outcome else { return }
+        runs.series([model, "failed"]).add(1)
+        failures.series([model, code]).add(1)
+    }
+
+    func ended(model: String, _ outcome: RetrainingOutcome, at unixSeconds: Int64) {
+        running.series([model]).set(0)
+        lastRun.series([model]).set(Double(unixSeconds))
+        runs.series([model, outcome.result.rawValue]).add(1)
         if outcome.result != .refused {
             lastSuccess.series([model]).set(Double(unixSeconds))
         }

@@ -216,7 +216,8 @@ package actor RetrainingSupervisor {
     }
 
     private func failed(_ model: String, _ error: any Error) {
-        metrics.ended(model: model, nil, at: clock())
+        let code = (error as? RetrainingError)?.code ?? "failed"
+        metrics.failed(model: model, code: code, at: clock())
         let failures = (states[model]?.failures ?? 0) + 1
         states[model]?.failures = failures
         states[model]?.status.lastFailure = "\(error)"
@@ -229,7 +230,7 @@ package actor RetrainingSupervisor {
         logger.error(
             "retraining failed",
             metadata: [
-                "model": "\(model)", "error.message": "\(error)",
+                "model": "\(model)", "error.type": "\(code)", "error.message": "\(error)",
                 "retraining.failures": "\(failures)",
             ]
         )

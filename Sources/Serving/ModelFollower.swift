@@ -17,6 +17,8 @@ package actor ModelFollower {
     private let wentLive: @Sendable (ActiveModel) async -> Void
     private var seen: ModelDirectory.Pointer?
     private var problem: String?
+    /// When a pointer that failed is tried again: what failed may have passed by then.
+    private var retryAt: ContinuousClock.Instant?
     private var live: LiveVersion?
 
     /// The version that answers, as reports show it.
@@ -31,8 +33,10 @@ package actor ModelFollower {
         package let manifest: Manifest
     }
 
-    /// Seconds between two looks at the pointer, times a thousand.
+    /// Milliseconds between two looks at the pointer.
     private static let periodMilliseconds = 100
+    /// Seconds until a pointer that failed is tried again.
+    private static let retrySeconds = 5
 
     /// Prepares to follow; nothing is read before ``run()``.
     ///
@@ -77,20 +81,20 @@ package actor ModelFollower {
     /// Looks at the pointer once, and swaps when it has changed.
     package func look() async {
         do {
-            guard let pointer = try directory.current(), pointer != seen else { return }
+            guard let pointer = try directory.current(), pointer != seen || isRetryDue else {
+                return
+            }
             seen = pointer
-            try await swap(
-                ModelBundle.load(
-                    from: directory,
-                    version: pointer.version,
-                    manifestSHA256: pointer.manifestSHA256
-                )
-            )
+            retryAt = nil
+            try await swap(to: pointer)
             problem = nil
         } catch {
+            retryAt = ContinuousClock.now + .seconds(Self.retrySeconds)
             await refuse(error)
         }
     }
+
+    private var isRetryDue: Bool { retryAt.map { $0 <= ContinuousClock.now } ?? false }
 
     private func refuse(_ error: any Error) async {
         let words = "\(error)"
@@ -110,9 +114,15 @@ package actor ModelFollower {
         try? await swap(fallback)
     }
 
-    private func swap(_ bundle: ModelBundle) async throws {
+    private func swap(to pointer: ModelDirectory.Pointer) async throws {
         let start = ContinuousClock.now
-        let model = try ActiveModel(bundle)
+        let model = try ActiveModel(
+            ModelBundle.load(
+                from: directory,
+                version: pointer.version,
+                manifestSHA256: pointer.manifestSHA256
+            )
+        )
         observe(.load, since: start)
         try await swap(model)
     }

@@ -17,93 +17,33 @@ extension [UInt8] {
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
+    /// Appends what a line writer writes, at most 32 bytes.
+    @inline(__always)
+    private mutating func append(short body: (inout LineWriter) -> Void) {
+        var bytes = InlineArray<32, UInt8>(repeating: 0)
+        var memory = bytes.mutableSpan
+        // Bounds: the writer keeps within the 32 bytes, and `extracting` takes what it has written.
+        let count = unsafe memory.withUnsafeMutableBufferPointer { buffer in
+            var writer = unsafe LineWriter(buffer, count: 0)
+            body(&writer)
+            return writer.count
+        }
+        append(bytes.span.extracting(first: count))
+    }
+
     /// Appends an integer in decimal, its decimal point moved to the left.
     mutating func append(decimal value: UInt64, fractionDigits: Int = 0) {
-        let digits = DecimalDigits(value, fractionDigits: fractionDigits)
-        append(digits.span)
+        append(short: { $0.write(decimal: value, fractionDigits: fractionDigits) })
     }
 
     /// Appends an integer in decimal, with a sign when it is negative.
     mutating func append(decimal value: Int) {
-        if value < 0 { append(UInt8(ascii: "-")) }
-        append(decimal: UInt64(value.magnitude))
+        append(short: { $0.write(decimal: value) })
     }
 
     /// Appends 16 lower-case hexadecimal digits.
     mutating func append(hexadecimal value: UInt64) {
-        append(HexadecimalDigits(value).span)
-    }
-}
-
-/// The decimal text of an integer whose decimal point was moved to the left.
-///
-/// Zeros at the end of the fraction are left out: 1500000000 with 9 digits is `1.5`, and 7 with 9
-/// digits `0.000000007`. Nothing is rounded.
-struct DecimalDigits {
-    /// 20 digits and a point, right-aligned, and room for 9 digits of fraction behind zero.
-    private var digits = InlineArray<24, UInt8>(repeating: UInt8(ascii: "0"))
-    private var first: Int
-    private var end: Int
-
-    /// Writes the digits.
-    ///
-    /// - Parameters:
-    ///   - value: The integer.
-    ///   - fractionDigits: How far the point moves, 0 to 9.
-    init(_ value: UInt64, fractionDigits: Int) {
-        var rest = value
-        var index = digits.count
-        end = index
-        if fractionDigits > 0 {
-            let point = index - fractionDigits
-            var isEnd = true
-            while index > point {
-                let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
-                rest = quotient
-                index -= 1
-                digits[index] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: remainder)
-                if isEnd, remainder == 0 { end = index } else { isEnd = false }
-            }
-            if isEnd {
-                end = index
-            } else {
-                index -= 1
-                digits[index] = UInt8(ascii: ".")
-            }
-        }
-        repeat {
-            let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
-            rest = quotient
-            index -= 1
-            digits[index] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: remainder)
-        } while rest != 0
-        first = index
-    }
-
-    /// The text.
-    var span: Span<UInt8> {
-        @_lifetime(borrow self)
-        get { digits.span.extracting(first..<end) }
-    }
-}
-
-/// 16 lower-case hexadecimal digits.
-struct HexadecimalDigits {
-    private var digits = InlineArray<16, UInt8>(repeating: 0)
-
-    init(_ value: UInt64) {
-        var rest = value
-        for index in digits.indices.reversed() {
-            let nibble = UInt8(truncatingIfNeeded: rest & 15)
-            digits[index] = nibble &+ (nibble < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
-            rest >>= 4
-        }
-    }
-
-    /// The text.
-    var span: Span<UInt8> {
-        @_lifetime(borrow self)
-        get { digits.span }
+        append(short: { $0.write(hexadecimal: value) })
     }
 }
 

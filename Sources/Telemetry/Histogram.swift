@@ -54,6 +54,12 @@ package final class Histogram: Sendable {
     /// The sum of all observations, in raw units (modulo 2^64).
     package var rawSum: UInt64 { read().rawSum }
 
+    /// The count and the sum (in raw units) of one moment.
+    package var countAndRawSum: (count: UInt64, rawSum: UInt64) {
+        let (buckets, rawSum) = read()
+        return (buckets.reduce(0, &+), rawSum)
+    }
+
     /// The observations of each bucket (not cumulative), `+Inf` last, and their sum.
     func read() -> (buckets: [UInt64], rawSum: UInt64) {
         var buckets = [UInt64](repeating: 0, count: layout.bucketCount)

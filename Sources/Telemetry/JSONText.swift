@@ -15,14 +15,11 @@ extension LineWriter {
     mutating func write(escaping bytes: Span<UInt8>, limit: Int) -> Bool {
         var index = 0
         while index < bytes.count {
-            let end = endOfPlainRun(bytes, from: index)
-            if end > index {
-                let room = max(limit - count, 0)
-                write(bytes.extracting(index..<min(end, index + room)))
-                if end - index > room { return false }
-                index = end
-                if index == bytes.count { return true }
-            }
+            let rest = bytes.extracting(index...)
+            index += write(plainPrefixOf: rest, limit: limit)
+            if index == bytes.count { return true }
+            // What is plain stopped for want of room.
+            if PlainText.contains(bytes[index]) { return false }
             let (length, scalar) = decodeUTF8(bytes, at: index)
             guard write(special: scalar, limit: limit) else { return false }
             index += length
@@ -109,40 +106,6 @@ private func mustEscape(_ scalar: UInt32) -> Bool {
     case 0x2028...0x202e, 0x2066...0x2069: true
     default: false
     }
-}
-
-/// The end of the run of plain ASCII (no control, quote or backslash) that begins at an index.
-private func endOfPlainRun(_ bytes: Span<UInt8>, from start: Int) -> Int {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let tops: UInt64 = 0x8080_8080_8080_8080
-    var index = start
-    while index + 8 <= bytes.count {
-        // Bounds: eight bytes from `index` on lie within the span.
-        let word = UInt64(
-            littleEndian: unsafe bytes.bytes.unsafeLoadUnaligned(
-                fromUncheckedByteOffset: index,
-                as: UInt64.self
-            )
-        )
-        // A byte's top bit is set where the byte is below 0x20, equal to one of three, or ≥ 0x80.
-        // A borrow may set further bits above the first one, never below it.
-        let control = (word &- ones &* 0x20) & ~word
-        let quote = word ^ (ones &* 0x22)
-        let backslash = word ^ (ones &* 0x5c)
-        let delete = word ^ (ones &* 0x7f)
-        let equal =
-            ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
-            | ((delete &- ones) & ~delete)
-        let special = (control | equal | word) & tops
-        if special != 0 { return index + special.trailingZeroBitCount / 8 }
-        index += 8
-    }
-    while index < bytes.count {
-        let byte = bytes[index]
-        if byte < 0x20 || byte >= 0x7f || byte == 0x22 || byte == 0x5c { break }
-        index += 1
-    }
-    return index
 }
 
 /// Decodes one scalar; an invalid part gives U+FFFD and the length of its maximal subpart.

@@ -27,7 +27,11 @@ package struct DownloadMetrics: Sendable {
             help: "Attempts to download a file from one mirror, by how they ended.",
             labels: ["result"]
         )
-        let results = ["downloaded", "unchanged"] + TransferError.allCodes
+        // These are of a whole download or of a session, never of an attempt.
+        let notOfAttempts = ["url_invalid", "header_invalid", "mirrors_failed"]
+        let results =
+            ["downloaded", "unchanged"]
+            + TransferError.allCodes.filter { !notOfAttempts.contains($0) }
         attempts = Dictionary(uniqueKeysWithValues: results.map { ($0, family.series([$0])) })
         otherAttempts = family.series(["other"])
         bytes = try registry.counter(

@@ -9,7 +9,7 @@ struct Leeway: AsyncParsableCommand {
         abstract: "Serves a multilayer perceptron over TLS, watches its inputs, and retrains it.",
         version: ApplianceVersion.text,
         subcommands: [
-            Serve.self, Retrain.self, Models.self, CheckConfig.self,
+            Serve.self, Retrain.self, Models.self, Replay.self, Status.self, CheckConfig.self,
         ]
     )
 

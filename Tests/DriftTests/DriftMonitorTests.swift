@@ -105,7 +105,9 @@ import Testing
     @Test("the level says whether the model's answers have moved")
     func level() throws {
         var generator = SeededGenerator(seed: 25)
-        for (kind, level) in [(ReferenceStream.Kind.input, DriftLevel.info), (.prediction, .warning)] {
+        for (kind, level) in [
+            (ReferenceStream.Kind.input, DriftLevel.info), (.prediction, .warning),
+        ] {
             var monitor = try monitor(kind: kind)
             monitor.fold(rows: rows(400, [shifted, shifted, shifted], &generator))
             #expect(monitor.alarm?.level == level)
@@ -226,15 +228,18 @@ import Testing
         #expect(try !monitor().isBlind(stream: 0))
     }
 
-    @Test("settings out of range are refused by name", arguments: [
-        (-0.1, 1e6, [8.0], 10.0, "tolerance"),
-        (.nan, 1e6, [8.0], 10.0, "tolerance"),
-        (0.05, 0, [8.0], 10.0, "falseAlarmInterval"),
-        (0.05, .infinity, [8.0], 10.0, "falseAlarmInterval"),
-        (0.05, 1e6, [], 10.0, "halfLives"),
-        (0.05, 1e6, [0.5], 10.0, "halfLives"),
-        (0.05, 1e6, [8.0], 0, "pseudoCount"),
-    ])
+    @Test(
+        "settings out of range are refused by name",
+        arguments: [
+            (-0.1, 1e6, [8.0], 10.0, "tolerance"),
+            (.nan, 1e6, [8.0], 10.0, "tolerance"),
+            (0.05, 0, [8.0], 10.0, "falseAlarmInterval"),
+            (0.05, .infinity, [8.0], 10.0, "falseAlarmInterval"),
+            (0.05, 1e6, [], 10.0, "halfLives"),
+            (0.05, 1e6, [0.5], 10.0, "halfLives"),
+            (0.05, 1e6, [8.0], 0, "pseudoCount"),
+        ]
+    )
     func settings(
         tolerance: Double,
         interval: Double,

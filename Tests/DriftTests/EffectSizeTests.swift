@@ -64,11 +64,12 @@ import Testing
             var counts = [UInt64](repeating: 0, count: 10)
             for _ in 0..<400 { counts[generator.draw(law)] += 1 }
             // The reference is exact here, so all of the chance is in the live rows.
-            sum += EffectSize(
-                counts: counts,
-                stream: stream(law, ordered: true),
-                holdoutRows: 1_000_000
-            ).populationStability
+            sum +=
+                EffectSize(
+                    counts: counts,
+                    stream: stream(law, ordered: true),
+                    holdoutRows: 1_000_000
+                ).populationStability
         }
         // Chance alone: 9/400 = 0.0225.
         #expect(sum / 150 < 0.0075)

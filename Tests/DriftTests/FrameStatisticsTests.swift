@@ -2,9 +2,12 @@ import Drift
 import Testing
 
 @Suite("Statistics of an image") struct FrameStatisticsTests {
-    @Test("they agree with the plain sums, for any shape", arguments: [
-        [28, 28], [5, 3], [8, 8], [1, 7], [784], [3, 9, 6], [4, 5, 3], [2, 3, 4, 2],
-    ])
+    @Test(
+        "they agree with the plain sums, for any shape",
+        arguments: [
+            [28, 28], [5, 3], [8, 8], [1, 7], [784], [3, 9, 6], [4, 5, 3], [2, 3, 4, 2],
+        ]
+    )
     func plainSums(shape: [Int]) throws {
         var generator = SeededGenerator(seed: UInt64(shape.count))
         let geometry = try FrameGeometry(shape: shape)

@@ -95,7 +95,11 @@ import Testing
         let law = [0.4, 0.3, 0.2, 0.1]
         let rim = [0.3, 0.3, 0.2, 0.2]
         let profile = try knownProfile([law, law])
-        let settings = try DriftSettings(tolerance: 0.1, falseAlarmInterval: 1e12, halfLives: [8, 64])
+        let settings = try DriftSettings(
+            tolerance: 0.1,
+            falseAlarmInterval: 1e12,
+            halfLives: [8, 64]
+        )
         var sums = [Double](repeating: 0, count: 12)
         let runs = 300
         for _ in 0..<runs {
@@ -115,6 +119,38 @@ import Testing
         for (step, sum) in sums.enumerated() {
             #expect(sum / Double(runs) <= Double((step + 1) * 24))
         }
+    }
+
+    @Test("all top-ups together never exceed the rows, even if every bet is lost")
+    func topUpsWithinRows() throws {
+        let law = [0.5, 0.5]
+        var monitor = DriftMonitor(
+            profile: try knownProfile([law]),
+            settings: try DriftSettings(
+                tolerance: 0.02,
+                falseAlarmInterval: 1e12,
+                halfLives: [8],
+                pseudoCount: 0.1
+            )
+        )
+        var toppedUp = 0.0
+        for row in 1...300 {
+            let outcomes = law.indices.map { bin -> DriftMonitor in
+                var copy = monitor
+                copy.fold(block([bin], of: copy))
+                return copy
+            }
+            // The least favourable law wins nothing and loses nothing, so what its mean has more
+            // than the wealth before was put in.
+            let after = outcomes.map(\.wealth)
+            let worst = leastFavourable(law, payoffs: after, tolerance: 0.02)
+            let mean = zip(worst, after).reduce(0) { $0 + $1.0 * $1.1 }
+            toppedUp += max(0, mean - monitor.wealth)
+            #expect(toppedUp <= Double(row) * (1 + 1e-6))
+            monitor = after[0] < after[1] ? outcomes[0] : outcomes[1]
+        }
+        // Most of the rows were put in; without the account it would be several times the rows.
+        #expect(toppedUp > 150)
     }
 
     @Test(

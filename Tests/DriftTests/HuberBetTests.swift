@@ -55,8 +55,12 @@ import Testing
         for _ in 0..<300 {
             let reference = generator.law(13, sharpness: 2)
             let guess = generator.law(13, sharpness: 2)
-            guard let made = bet(guess: guess, reference: reference, tolerance: 0.05) else { continue }
-            let above = zip(guess, reference).reduce(0) { $0 + max(0, $1.0 / made.clip.high - $1.1) }
+            guard let made = bet(guess: guess, reference: reference, tolerance: 0.05) else {
+                continue
+            }
+            let above = zip(guess, reference).reduce(0) {
+                $0 + max(0, $1.0 / made.clip.high - $1.1)
+            }
             let below = zip(guess, reference).reduce(0) { $0 + max(0, $1.1 - $1.0 / made.clip.low) }
             #expect(abs(above - 0.05) < 1e-12)
             #expect(abs(below - 0.05) < 1e-12)

@@ -71,9 +71,11 @@ import Testing
     func liveBins() throws {
         let training = (0..<100).map { Float($0) }
         let numeric = try columnProfile(training: training, holdout: training)
-        #expect(try liveBins(numeric, [-5, 0, 9, 9.5, 99, 100, .infinity, .nan]) == [
-            0, 1, 1, 2, 10, 11, 11, 12,
-        ])
+        #expect(
+            try liveBins(numeric, [-5, 0, 9, 9.5, 99, 100, .infinity, .nan]) == [
+                0, 1, 1, 2, 10, 11, 11, 12,
+            ]
+        )
         let indices = (0..<100).map { Float($0 % 3) }
         let named = try columnProfile(
             training: indices,
@@ -133,10 +135,13 @@ import Testing
         try builder.addTraining(raw: raw.span, probabilities: outputs.span, rowCount: 200)
         try builder.addHoldout(raw: raw.span, probabilities: outputs.span, rowCount: 200)
         let profile = try builder.finish()
-        #expect(profile.streams.map(\.name) == [
-            "prediction.class", "prediction.confidence", "prediction.margin", "frame.mean",
-            "frame.deviation", "frame.zero_fraction", "frame.row_centroid", "frame.column_centroid",
-        ])
+        #expect(
+            profile.streams.map(\.name) == [
+                "prediction.class", "prediction.confidence", "prediction.margin", "frame.mean",
+                "frame.deviation", "frame.zero_fraction", "frame.row_centroid",
+                "frame.column_centroid",
+            ]
+        )
         #expect(profile.streams[0].labels == ["a", "b", "2", "3"])
         #expect(profile.streams[1].binCount == 10)
         #expect(profile.streams[3].binCount == 12)

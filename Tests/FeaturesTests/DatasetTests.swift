@@ -97,12 +97,13 @@ import Testing
             var target = trained.mutableSpan
             schema.encode(set, rows: [0, 1, 0].span, into: &target)
             let pixels = (0...255).map { "\($0)" }
-            let body =
-                "{\"image\":[[\(pixels.joined(separator: ","))],[\(pixels.reversed().joined(separator: ", "))]]}"
+            let first = pixels.joined(separator: ",")
+            let second = pixels.reversed().joined(separator: ", ")
+            let body = "{\"image\":[[\(first)],[\(second)]]}"
             let batch = try decoded(body, by: PredictDecoder(schema: schema))
             let request = schema.inputs(batch.rawValues)
-            let first = Array(request[..<256])
-            #expect(trained.map(\.bitPattern) == (request + first).map(\.bitPattern))
+            let expected = request + request[..<256]
+            #expect(trained.map(\.bitPattern) == expected.map(\.bitPattern))
         }
     }
 

@@ -190,6 +190,40 @@ import Testing
         }
     }
 
+    @Test("the quick way and the careful way agree on any bytes, values and errors alike")
+    func differential() {
+        var generator = FixedGenerator(state: 5)
+        let alphabet = Array("0000123456789,,,,,..-eE ]x0.".utf8)
+        for _ in 0..<4000 {
+            let count = Int.random(in: 1..<120, using: &generator)
+            let noise = (0..<count).map { _ in
+                alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+            }
+            // Half of them begin well, so that the noise is met in full stride.
+            let start = Bool.random(using: &generator) ? "[0,0.5,12," : "["
+            let bytes = Array(start.utf8) + noise + Array(",0.25,0]".utf8)
+            let quick = Result { () throws(FeatureError) in try quickly(bytes) }
+            let careful = Result { () throws(FeatureError) in try carefully(bytes) }
+            #expect(quick == careful, "\(String(decoding: bytes, as: UTF8.self))")
+        }
+    }
+
+    private func quickly(_ bytes: [UInt8]) throws(FeatureError) -> [UInt32] {
+        var values = [Float](repeating: -1, count: 200)
+        var reader = JSONReader(bytes.span)
+        var target = values.mutableSpan
+        let found = try reader.readFloats(into: &target, range: 0..<200)
+        return values[..<found].map(\.bitPattern)
+    }
+
+    private func carefully(_ bytes: [UInt8]) throws(FeatureError) -> [UInt32] {
+        var values: [UInt32] = []
+        var reader = JSONReader(bytes.span)
+        try reader.beginArray()
+        while try reader.nextElement() { values.append(try reader.readFloat().bitPattern) }
+        return values
+    }
+
     @Test("integers of 64 bits are exact to the last one")
     func integers() throws {
         #expect(try integer("9223372036854775807") == .max)

@@ -34,6 +34,19 @@ import Testing
         #expect(schema.inputs([10, 2, 2, 2, 0]) == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0])
     }
 
+    @Test("absurd values stay within what the engine can bear")
+    func bounded() throws {
+        let greatest = Float.greatestFiniteMagnitude
+        let tiny = try table([
+            .numeric("a", scaling: .standardise(mean: -greatest, deviation: 1e-30), fill: greatest)
+        ])
+        for raw in [greatest, -greatest, .nan, 0, 1e30] {
+            #expect(abs(tiny.inputs([raw])[0]) <= FeatureSchema.inputMax)
+        }
+        let image = try imageSchema([2])
+        #expect(image.inputs([greatest, -greatest]) == [1e12, -1e12])
+    }
+
     @Test("pixels are scaled in each of the three ways, and back")
     func scalings() throws {
         let cases: [(Scaling, Float, Float)] = [

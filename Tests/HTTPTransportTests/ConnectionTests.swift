@@ -90,7 +90,9 @@ struct ConnectionTests {
     func parts() throws {
         let connection = try Connection()
         let query = "model=my%20net+1&x=%ff&model=b&empty&part=%4"
-        try connection.send(get("/a/b?\(query)".replacing("%4", with: "%41"), "X-One: 1\r\nx-one: 2\r\n"))
+        try connection.send(
+            get("/a/b?\(query)".replacing("%4", with: "%41"), "X-One: 1\r\nx-one: 2\r\n")
+        )
         let head = try #require(connection.responder.requests.first?.head)
         #expect(head.path == "/a/b" && head.pathIs("/a/b") && head.pathHasPrefix("/a/"))
         #expect(!head.pathIs("/a") && !head.pathHasPrefix("/a/b/"))
@@ -188,7 +190,9 @@ struct ConnectionTests {
     @Test("a huge announced body costs an answer and the connection, not memory")
     func hugeBody() throws {
         let connection = try Connection()
-        try connection.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000000000000\r\n\r\n")
+        try connection.send(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000000000000\r\n\r\n"
+        )
         let answers = try connection.answers()
         #expect(answers.map(\.status) == [413])
         #expect(answers[0].closes)
@@ -246,14 +250,17 @@ struct ConnectionTests {
     // MARK: Content codings
 
     static func coded(_ coding: String, _ body: [UInt8]) -> [UInt8] {
-        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\nContent-Encoding: \(coding)\r\n\r\n"
+        let head =
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\nContent-Encoding: \(coding)\r\n\r\n"
         return Array(head.utf8) + body
     }
 
     @Test("gzip and deflate bodies are decoded, whole or byte by byte")
     func codedBodies() throws {
         let text = String(repeating: "leeway ", count: 100)
-        for (coding, format) in [("gzip", CompressionFormat.gzip), ("X-Gzip", .gzip), ("deflate", .zlib)] {
+        for (coding, format) in [
+            ("gzip", CompressionFormat.gzip), ("X-Gzip", .gzip), ("deflate", .zlib),
+        ] {
             let request = Self.coded(coding, try Gzip.compress(Array(text.utf8), format: format))
             let connection = try Connection()
             try connection.send(request)
@@ -265,7 +272,8 @@ struct ConnectionTests {
     @Test("a chunked gzip body is decoded")
     func chunkedGzip() throws {
         let body = try Gzip.compress(Array("abc".utf8))
-        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
+        let head =
+            "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
         let size = String(body.count, radix: 16)
         let connection = try Connection()
         try connection.send(Array("\(head)\(size)\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8))

@@ -20,7 +20,13 @@ final class NotingResponder: HTTPResponder {
     func admit(_ request: HTTPRequest) -> Admission {
         admitted.append(request.head.methodText + " " + request.head.path)
         if request.head.pathIs("/refused") {
-            return .reject(HTTPResponse(status: .notFound, contentType: .text, body: ByteBuffer(string: "no\n")))
+            return .reject(
+                HTTPResponse(
+                    status: .notFound,
+                    contentType: .text,
+                    body: ByteBuffer(string: "no\n")
+                )
+            )
         }
         let table = try? RouteTable(Self.routes)
         return .accept(
@@ -66,14 +72,22 @@ struct Answer: Equatable, CustomStringConvertible {
     var description: String { "\(status) \(fields) \(body)" }
     var closes: Bool { fields["connection"] == "close" }
 
+    struct CutShort: Error { let text: String }
+
     /// Reads all the answers that stand one after the other.
     ///
-    /// - Parameter heads: which of them, by number, answer a HEAD request.
+    /// - Parameters:
+    ///   - text: what was received.
+    ///   - heads: which of them, by number, answer a HEAD request.
+    /// - Returns: the answers in order.
+    /// - Throws: ``CutShort`` when the last one is not whole.
     static func read(_ text: String, heads: Set<Int> = []) throws -> [Answer] {
         var answers: [Answer] = []
         var rest = Array(text.utf8)
         while !rest.isEmpty {
-            let end = try #require(rest.firstRange(of: Array("\r\n\r\n".utf8)), "\(text)")
+            guard let end = rest.firstRange(of: Array("\r\n\r\n".utf8)) else {
+                throw CutShort(text: text)
+            }
             let head = String(decoding: rest[..<end.lowerBound], as: UTF8.self)
             rest.removeSubrange(..<end.upperBound)
             let lines = head.split(separator: "\r\n").map(String.init)
@@ -87,7 +101,7 @@ struct Answer: Equatable, CustomStringConvertible {
             var body = ""
             let length = Int(fields["content-length"] ?? "0") ?? 0
             if !heads.contains(answers.count) {
-                try #require(length <= rest.count, "the answer is cut short: \(text)")
+                guard length <= rest.count else { throw CutShort(text: text) }
                 body = String(decoding: rest[..<length], as: UTF8.self)
                 rest.removeFirst(length)
             }
@@ -104,18 +118,16 @@ struct Connection {
     let services: LoopServices
     let registry = MetricRegistry(shards: 1)
     let metrics: HTTPMetrics
-    let sink: LogSink
 
     init(
         limits: TransportLimits = TransportLimits(),
         bodyBytesMax: Int = 1000,
-        accessLog settings: AccessLog.Settings = AccessLog.Settings()
+        accessLog: AccessLog? = nil
     ) throws {
         let loop = channel.embeddedEventLoop
         responder = NotingResponder(eventLoop: loop)
         responder.bodyBytesMax = bodyBytesMax
         metrics = try HTTPMetrics(registry: registry, listener: "api")
-        sink = LogSink()
         services = LoopServices(
             eventLoop: loop,
             shard: 0,
@@ -125,7 +137,7 @@ struct Connection {
                 routes: try RouteTable(NotingResponder.routes)
             ),
             metrics: metrics,
-            accessLog: AccessLog(sink: sink, settings: settings),
+            accessLog: accessLog,
             identifiers: RequestIdentifierSource(seed: 1),
             clock: { WallTime(nanosecondsSinceEpoch: 784_111_777_000_000_000) },
             responder: responder

@@ -11,6 +11,20 @@ final class Certificates: Sendable {
         made = try DevelopmentCertificate.ensure(in: folder.path("tls"), names: names, now: time)
     }
 
+    /// A server's context with these files, which are there for as long as the call lasts.
+    func server(_ change: (inout TLSServerSettings) -> Void = { _ in }) throws -> TLSContext {
+        var settings = made.serverSettings
+        change(&settings)
+        return try TLSContext(server: settings)
+    }
+
+    /// The context of a client that trusts these files.
+    func client(_ change: (inout TLSClientSettings) -> Void = { _ in }) throws -> TLSContext {
+        var settings = TLSClientSettings(authoritiesFile: made.authorityFile)
+        change(&settings)
+        return try TLSContext(client: settings)
+    }
+
     func path(_ name: String) -> String { folder.path(name) }
 }
 

@@ -88,11 +88,9 @@ import Testing
     @Test("without a common application protocol both sides learn why")
     func noCommonProtocol() throws {
         let files = try Certificates()
-        var client = TLSClientSettings(authoritiesFile: files.made.authorityFile)
-        client.applicationProtocols = ["h2"]
         let pair = try Pair(
-            client: TLSContext(client: client),
-            server: TLSContext(server: files.made.serverSettings)
+            client: files.client { $0.applicationProtocols = ["h2"] },
+            server: files.server()
         )
         try pair.connect()
         #expect(pair.server.application.errors.map(\.failure) == [.noApplicationProtocol])
@@ -125,19 +123,13 @@ import Testing
     func untrusted() throws {
         let fixture = try Fixture.shared()
         let other = try Certificates()
-        let pair = try Pair(
-            client: fixture.client,
-            server: TLSContext(server: other.made.serverSettings)
-        )
+        let pair = try Pair(client: fixture.client, server: other.server())
         try pair.connect()
         #expect(pair.client.application.errors.map(\.failure) == [.certificateRefused])
         #expect(pair.server.application.errors.map(\.failure) == [.refusedByPeer])
 
         let old = try Certificates(now: 1_000_000_000)
-        let late = try Pair(
-            client: TLSContext(client: TLSClientSettings(authoritiesFile: old.made.authorityFile)),
-            server: TLSContext(server: old.made.serverSettings)
-        )
+        let late = try Pair(client: old.client(), server: old.server())
         try late.connect()
         #expect(late.client.application.errors.map(\.failure) == [.certificateRefused])
         #expect(late.client.application.errors.first?.description.contains("expired") == true)

@@ -89,11 +89,9 @@ import Testing
     @Test("a client without ALPN is served")
     func withoutProtocols() throws {
         let files = try Certificates()
-        var settings = TLSClientSettings(authoritiesFile: files.made.authorityFile)
-        settings.applicationProtocols = []
         let pair = try Pair(
-            client: TLSContext(client: settings),
-            server: TLSContext(server: files.made.serverSettings)
+            client: files.client { $0.applicationProtocols = [] },
+            server: files.server()
         )
         try pair.connect()
         #expect(pair.server.application.log == ["active", "secure(-)"])
@@ -103,11 +101,10 @@ import Testing
     @Test("our order decides between application protocols")
     func protocolOrder() throws {
         let files = try Certificates()
-        var client = TLSClientSettings(authoritiesFile: files.made.authorityFile)
-        client.applicationProtocols = ["h2", "http/1.0", "http/1.1"]
-        var server = files.made.serverSettings
-        server.applicationProtocols = ["http/1.1", "http/1.0"]
-        let pair = try Pair(client: TLSContext(client: client), server: TLSContext(server: server))
+        let pair = try Pair(
+            client: files.client { $0.applicationProtocols = ["h2", "http/1.0", "http/1.1"] },
+            server: files.server { $0.applicationProtocols = ["http/1.1", "http/1.0"] }
+        )
         try pair.connect()
         #expect(pair.server.handler.facts?.applicationProtocol == "http/1.1")
     }
@@ -116,15 +113,13 @@ import Testing
     func versions() throws {
         let files = try Certificates()
         let peer = try RawPeer(versionMax: .tls12)
-        let server = try Endpoint(TLSContext(server: files.made.serverSettings))
+        let server = try Endpoint(files.server())
         try server.connect()
         peer.interact(with: server)
         #expect(server.handler.facts?.version == .tls12)
         #expect(try server.counted.handshakes(.tls12) == 1)
 
-        var modern = files.made.serverSettings
-        modern.profile = .modern
-        let strict = try Endpoint(TLSContext(server: modern))
+        let strict = try Endpoint(files.server { $0.profile = .modern })
         let old = try RawPeer(versionMax: .tls12)
         try strict.connect()
         old.interact(with: strict)

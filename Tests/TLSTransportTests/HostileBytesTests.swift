@@ -170,6 +170,21 @@ import Testing
         #expect(pair.server.application.text == "good")
     }
 
+    @Test("a client cannot renegotiate")
+    func renegotiation() throws {
+        let peer = try RawPeer(versionMax: .tls12)
+        let server = try Endpoint(Fixture.shared().server)
+        try server.connect()
+        peer.interact(with: server)
+        peer.renegotiate()
+        peer.interact(with: server)
+        // The client takes our refusal for fatal, and says so.
+        #expect(peer.failure == 1)
+        #expect(server.application.errors.map(\.code) == ["tls_connection_failed"])
+        #expect(try server.counted.handshakes(.tls12) == 1)
+        #expect(try server.counted.handshakes(.tls12, resumed: true) == 0)
+    }
+
     @Test("a peer that asks for key updates gets them, unless it never reads")
     func keyUpdates() throws {
         let peer = try RawPeer()

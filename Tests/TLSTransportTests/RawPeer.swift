@@ -9,7 +9,8 @@ import TLSTransport
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
     private(set) var received: [UInt8] = []
-    private(set) var lastError: Int32 = SSL_ERROR_NONE
+    /// The first error that was not just "later".
+    private(set) var failure: Int32?
 
     init(versionMax: TLSVersion = .tls13) throws {
         TLSLibrary.initialise()
@@ -55,8 +56,10 @@ import TLSTransport
         _ = unsafe SSL_do_handshake(ssl)
     }
 
-    func sayClose() {
-        _ = unsafe SSL_shutdown(ssl)
+    /// Asks for a new handshake within the connection (TLS 1.2).
+    func renegotiate() {
+        _ = unsafe SSL_renegotiate(ssl)
+        _ = unsafe SSL_do_handshake(ssl)
     }
 
     /// Goes on with the handshake, or reads all there is.
@@ -66,8 +69,11 @@ import TLSTransport
             ERR_clear_error()
             // Bounds: the library writes at most as many bytes as it is told there are.
             let count = unsafe SSL_read(ssl, &room, Int32(room.count))
-            lastError = unsafe SSL_get_error(ssl, count)
-            guard count > 0 else { return }
+            guard count > 0 else {
+                let error = unsafe SSL_get_error(ssl, count)
+                if error != SSL_ERROR_WANT_READ, failure == nil { failure = error }
+                return
+            }
             received.append(contentsOf: room[..<Int(count)])
         }
     }

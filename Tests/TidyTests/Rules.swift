@@ -29,6 +29,7 @@ enum UnsafePlaces {
         "Sources/TLSTransport/", "Sources/HTTPTransport/", "Sources/Transfer/", "Sources/Digest/",
         "Sources/Compression/", "Sources/Features/", "Sources/NeuralNetwork/MatrixKernels",
         "Sources/Telemetry/", "Sources/Drift/", "Sources/Files/",
+        "Sources/Retraining/BackgroundProcess.swift",
     ]
 }
 
@@ -61,7 +62,7 @@ enum Layers {
         "TLSTransport": ["COpenSSL", "Telemetry", "Files", "NIOCore", "NIOTLS"],
         "Transfer": ["CCurl", "Telemetry", "Digest", "Files", "Logging"],
         "ModelStore": ["NeuralNetwork", "Features", "Drift", "Digest", "Files"],
-        "Telemetry": ["Logging", "CoreMetrics"],
+        "Telemetry": ["Logging"],
         "Digest": ["COpenSSL"],
         "Compression": ["CZlib"],
         "Files": [],

@@ -29,6 +29,8 @@ final class DataServer: Sendable {
         let key = folder.path("key.pem")
         try Folder.make(folder.path("root"))
         var command = ["python3", Self.script, "--root", folder.path("root")]
+        // A shared server lives as long as this process, which removes nothing when it exits.
+        command += ["--remove", folder.path]
         if usesTLS {
             try Self.makeCertificate(caFile, key, names)
             command += ["--certificate", caFile, "--key", key]

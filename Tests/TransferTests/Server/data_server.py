@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A data server for tests: good files and every fault we know, chosen by the path.
 
-    python3 data_server.py --root DIR [--certificate PEM --key PEM]
+    python3 data_server.py --root DIR [--certificate PEM --key PEM] [--remove DIR]
 
 Standard library only. Serves HTTPS, or plain HTTP without a certificate, on a free port of
 127.0.0.1; prints "port N" on one line when it is ready; ends when its standard input ends, so that
-it cannot outlive the test that started it.
+it cannot outlive the test that started it. The folder given with --remove goes away with it.
 
 Good answers (NAME is a file in DIR, N a number of bytes; both also answer HEAD):
     /files/NAME         with ETag and Last-Modified; 304 when the request names either
@@ -56,6 +56,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import socket
 import ssl
 import struct
@@ -341,6 +342,7 @@ def main():
     parser.add_argument("--root", required=True)
     parser.add_argument("--certificate")
     parser.add_argument("--key")
+    parser.add_argument("--remove")
     arguments = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
     server.root = arguments.root
@@ -351,6 +353,8 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print("port %d" % server.server_address[1], flush=True)
     sys.stdin.buffer.read()
+    if arguments.remove:
+        shutil.rmtree(arguments.remove, ignore_errors=True)
     os._exit(0)
 
 

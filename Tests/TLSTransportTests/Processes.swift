@@ -1,0 +1,39 @@
+import Subprocess
+
+/// A tool failed that a test needs.
+struct ToolFailed: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// What a tool printed, both streams together.
+struct Printed {
+    let output: String
+    let errors: String
+    let isSuccess: Bool
+}
+
+/// Runs a tool to its end.
+@discardableResult
+func run(_ tool: String, _ arguments: String..., input: String = "") async throws -> Printed {
+    let printed = try await attempt(tool, arguments, input: input)
+    guard printed.isSuccess else {
+        throw ToolFailed(description: "\(tool) \(arguments): \(printed.output)\(printed.errors)")
+    }
+    return printed
+}
+
+/// Runs a tool to its end, which may be a failure.
+func attempt(_ tool: String, _ arguments: [String], input: String = "") async throws -> Printed {
+    let result = try await Subprocess.run(
+        .name(tool),
+        arguments: Arguments(arguments),
+        input: .string(input),
+        output: .string(limit: 1 << 20),
+        error: .string(limit: 1 << 20)
+    )
+    return Printed(
+        output: result.standardOutput,
+        errors: result.standardError,
+        isSuccess: result.terminationStatus.isSuccess
+    )
+}
