@@ -17,7 +17,7 @@ test: setup
 
 build: setup
 	@echo "leeway: building the release (some minutes the first time)"
-	swift build -c release --product leeway
+	swift build -c release --static-swift-stdlib --product leeway
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests

@@ -34,7 +34,6 @@ let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(
     name: "ServiceLifecycle",
     package: "swift-service-lifecycle"
@@ -50,7 +49,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
@@ -96,12 +94,12 @@ let package = Package(
         // What they stand on.
         part(
             "HTTPTransport",
-            ["TLSTransport", "Telemetry", "Compression", nioCore, nioPosix, logging]
+            ["TLSTransport", "Telemetry", "Compression", nioCore, nioPosix]
         ),
         part("TLSTransport", ["COpenSSL", "Telemetry", "Files", nioCore, nioTLS]),
         part("Transfer", ["CCurl", "Telemetry", "Digest", "Files", logging]),
         part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest", "Files"]),
-        part("Telemetry", [logging, coreMetrics]),
+        part("Telemetry", [logging]),
         part("Digest", ["COpenSSL"]),
         part("Compression", ["CZlib"]),
         part("Files"),
@@ -141,5 +139,19 @@ let package = Package(
         ),
         tests("ApplianceTests", ["Appliance"]),
         tests("RetrainingTests", ["Retraining"]),
+        tests(
+            "TLSTransportTests",
+            [
+                "TLSTransport", "COpenSSL", "Telemetry", "Files", nioCore, nioPosix, nioTLS,
+                nioEmbedded, subprocess,
+            ]
+        ),
+        tests(
+            "HTTPTransportTests",
+            [
+                "HTTPTransport", "TLSTransport", "Telemetry", "Compression", nioCore, nioPosix,
+                nioEmbedded, nioHTTP1,
+            ]
+        ),
     ]
 )

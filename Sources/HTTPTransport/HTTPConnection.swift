@@ -7,8 +7,11 @@ package import TLSTransport
 /// Answers to requests that came in one read leave in one write. While an answer is owed or the
 /// client does not take what it was sent, nothing more is read.
 package final class HTTPConnectionHandler: ChannelDuplexHandler {
+    /// Plaintext as the client sent it.
     package typealias InboundIn = ByteBuffer
+    /// Nobody above writes.
     package typealias OutboundIn = Never
+    /// Answers, whole.
     package typealias OutboundOut = ByteBuffer
 
     /// The request that is being read or answered, and what there is of its body.

@@ -78,30 +78,7 @@ package final class HTTPMetrics: Sendable {
         let sampledOut: CounterFamily
 
         init(_ registry: MetricRegistry) throws {
-            duration = try registry.histogram(
-                "http_server_request_duration_seconds",
-                help: "Time from a request's complete head to its answer.",
-                unit: .nanosecondsAsSeconds,
-                bounds: HistogramBounds.httpSeconds,
-                labels: [
-                    "listener", "http_request_method", "http_route", "http_response_status_code",
-                ],
-                seriesMax: 2000
-            )
-            requestBytes = try registry.histogram(
-                "http_server_request_body_size_bytes",
-                help: "Request bodies as the responder gets them, decoded.",
-                unit: .bytes,
-                bounds: HistogramBounds.bodyBytes,
-                labels: ["listener", "http_route"]
-            )
-            responseBytes = try registry.histogram(
-                "http_server_response_body_size_bytes",
-                help: "Response bodies.",
-                unit: .bytes,
-                bounds: HistogramBounds.bodyBytes,
-                labels: ["listener", "http_route"]
-            )
+            (duration, requestBytes, responseBytes) = try Self.histograms(registry)
             active = try registry.gauge(
                 "http_server_active_requests",
                 help: "Requests whose head is complete and whose answer is not written yet.",
@@ -132,6 +109,37 @@ package final class HTTPMetrics: Sendable {
                 help: "Requests that the access log left out because it samples.",
                 labels: ["listener"]
             )
+        }
+
+        private static func histograms(
+            _ registry: MetricRegistry
+        ) throws -> (duration: HistogramFamily, request: HistogramFamily, response: HistogramFamily)
+        {
+            let duration = try registry.histogram(
+                "http_server_request_duration_seconds",
+                help: "Time from a request's complete head to its answer.",
+                unit: .nanosecondsAsSeconds,
+                bounds: HistogramBounds.httpSeconds,
+                labels: [
+                    "listener", "http_request_method", "http_route", "http_response_status_code",
+                ],
+                seriesMax: 2000
+            )
+            let requestBytes = try registry.histogram(
+                "http_server_request_body_size_bytes",
+                help: "Request bodies as the responder gets them, decoded.",
+                unit: .bytes,
+                bounds: HistogramBounds.bodyBytes,
+                labels: ["listener", "http_route"]
+            )
+            let responseBytes = try registry.histogram(
+                "http_server_response_body_size_bytes",
+                help: "Response bodies.",
+                unit: .bytes,
+                bounds: HistogramBounds.bodyBytes,
+                labels: ["listener", "http_route"]
+            )
+            return (duration, requestBytes, responseBytes)
         }
     }
 }

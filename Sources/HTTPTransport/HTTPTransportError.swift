@@ -30,6 +30,7 @@ package enum HTTPTransportError: Error, CustomStringConvertible, Sendable, Equat
         }
     }
 
+    /// What failed, why, and what to do.
     package var description: String {
         switch self {
         case .limitOutOfRange(let name, let value, let allowed):

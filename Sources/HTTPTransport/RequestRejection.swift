@@ -92,5 +92,6 @@ package enum RequestRejection: UInt8, Error, Sendable, CaseIterable, CustomStrin
         }
     }
 
+    /// The same as ``message``.
     package var description: String { "\(message)" }
 }

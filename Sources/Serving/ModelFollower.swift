@@ -146,6 +146,7 @@ package actor ModelFollower {
         let releasing = ContinuousClock.now
         release(before)
         observe(.release, since: releasing)
+        ResidentMemory.giveBackCodePages()
     }
 
     /// The last references to the old version end here, off the request path.

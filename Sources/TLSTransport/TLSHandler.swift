@@ -12,9 +12,13 @@ internal import NIOTLS
 /// - When the peer says close, what it sent before is delivered; answers that are flushed by the
 ///   end of `channelReadComplete` are still sent; then the channel is closed.
 package final class TLSHandler: ChannelDuplexHandler {
+    /// Encrypted bytes from the network.
     package typealias InboundIn = ByteBuffer
+    /// Plaintext for the application.
     package typealias InboundOut = ByteBuffer
+    /// Plaintext of the application.
     package typealias OutboundIn = ByteBuffer
+    /// Encrypted bytes for the network.
     package typealias OutboundOut = ByteBuffer
 
     /// What was agreed; nil until the handshake is finished.

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Counts observations by size, and adds them up.
@@ -15,7 +16,12 @@ package final class Histogram: Sendable {
     private static let sum = 1
     private static let firstBucket = 2
     /// How often a scrape reads a row again before it takes what is there.
+    ///
+    /// Then the writer was most likely preempted within an observation, and the sum may be ahead
+    /// or behind by that one; the scrape does not wait for it.
     private static let readsMax = 64
+    /// From here on, the scrape lets others run between two readings.
+    private static let readsBeforeYield = 16
 
     init(shards: Int, layout: HistogramLayout) {
         self.layout = layout
@@ -75,7 +81,8 @@ package final class Histogram: Sendable {
     /// Reads one row, again while its writer was at it, and gives its sum.
     private func readRow(_ shard: Int, into row: inout [UInt64]) -> UInt64 {
         var rawSum: UInt64 = 0
-        for _ in 0..<Self.readsMax {
+        for attempt in 0..<Self.readsMax {
+            if attempt >= Self.readsBeforeYield { sched_yield() }
             let before = cells.loadAcquiring(shard, Self.sequence)
             for index in row.indices { row[index] = cells.load(shard, Self.firstBucket + index) }
             rawSum = cells.load(shard, Self.sum)

@@ -93,7 +93,9 @@ struct LineBuffer: Sendable {
     ///
     /// Eight bytes are looked at and copied at a time, in one pass.
     ///
-    /// - Parameter limit: The line's count that is not passed.
+    /// - Parameters:
+    ///   - text: Any bytes.
+    ///   - limit: The line's count that is not passed.
     /// - Returns: How many bytes were copied.
     mutating func write(plainPrefixOf text: Span<UInt8>, limit: Int) -> Int {
         let room = unsafe min(limit, memory.count) - count

@@ -154,6 +154,11 @@ package final class MetricRegistry: Sendable {
     /// Series that were folded into `other` because the number of label values was wrong.
     package var foldedWrongLabels: UInt64 { folded.wrongLabels.load(ordering: .relaxed) }
 
+    /// What was declared, in the order of the names.
+    var declarations: [MetricDeclaration] {
+        families.withLock { $0.values.map(\.declaration) }.sorted { $0.name < $1.name }
+    }
+
     /// Series of all families.
     var seriesCount: Int {
         families.withLock { $0 }.values.reduce(0) { sum, family in

@@ -22,3 +22,29 @@ extension MetricRegistry {
         }
     }
 }
+
+/// What is fixed about one declared metric, for documentation and for checks of dashboards.
+package struct MetricSummary: Sendable, Equatable {
+    /// The family's name; a histogram's series end in `_bucket`, `_sum` and `_count` besides.
+    package let name: String
+    /// The word of its `# TYPE` line.
+    package let type: String
+    /// The sentence of its `# HELP` line.
+    package let help: String
+    /// The names of its labels, without a histogram's `le`.
+    package let labels: [String]
+}
+
+extension MetricRegistry {
+    /// All declared metrics in the order of their names, whether they have series or not.
+    package var summaries: [MetricSummary] {
+        declarations.map { declaration in
+            MetricSummary(
+                name: declaration.name,
+                type: declaration.kind.rawValue,
+                help: declaration.help,
+                labels: declaration.labels
+            )
+        }
+    }
+}

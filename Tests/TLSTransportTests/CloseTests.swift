@@ -123,6 +123,7 @@ import Testing
         #expect(pair.server.application.text == "request")
         #expect(!pair.server.isOpen)
         #expect(records(in: pair.server.edge.sent).count == 2)
+        pair.end()
         #expect(try pair.server.counted.uncleanCloses() == 0)
     }
 
@@ -198,5 +199,6 @@ import Testing
         pair.server.receive(sent)
         #expect(pair.server.application.errors.isEmpty)
         #expect(!pair.server.isOpen)
+        pair.end()
     }
 }

@@ -135,7 +135,7 @@ final class Endpoint {
     }
 
     deinit {
-        if channel.isActive { edge.end() }
+        edge.end()
         channel.embeddedEventLoop.run()
     }
 

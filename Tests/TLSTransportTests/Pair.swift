@@ -34,6 +34,11 @@ struct Pair {
         interact()
     }
 
+    /// Ends both channels, so that nothing waits any more.
+    func end() {
+        for side in [client, server] where side.isOpen { side.edge.end() }
+    }
+
     /// Carries bytes and ends to and fro until nothing moves.
     func interact(chunkBytes: Int = .max) {
         while carry(client, server, chunkBytes) || carry(server, client, chunkBytes) {}

@@ -31,6 +31,8 @@ import Testing
         pair.interact()
         #expect(pair.client.application.text == "ab")
         #expect(pair.server.outcomes == ["a": "done", "b": "done"])
+        pair.end()
+        #expect(pair.server.hasKeptPromises)
     }
 
     @Test("empty writes complete, alone or among others")

@@ -80,6 +80,17 @@ import Testing
         #expect(text.contains("leeway_metrics_series 4\n"))
     }
 
+    @Test("a registry tells what was declared, in order")
+    func summaries() throws {
+        let registry = MetricRegistry(shards: 1)
+        _ = try registry.histogram("leeway_two", help: "B.", unit: .count, bounds: [1])
+        _ = try registry.gauge("leeway_one", help: "A.", labels: ["x", "y"])
+        #expect(registry.summaries.map(\.name) == ["leeway_one", "leeway_two"])
+        #expect(registry.summaries.map(\.type) == ["gauge", "histogram"])
+        #expect(registry.summaries.map(\.help) == ["A.", "B."])
+        #expect(registry.summaries.map(\.labels) == [["x", "y"], []])
+    }
+
     @Test("a family without labels has one series")
     func noLabels() throws {
         let family = try MetricRegistry(shards: 1).gauge("leeway_test", help: "Test.")

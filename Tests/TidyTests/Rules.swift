@@ -1,3 +1,5 @@
+import Testing
+
 /// What is not used, where it may be all the same, and what is used instead.
 enum BanList {
     struct Entry: Sendable, CustomTestStringConvertible {
