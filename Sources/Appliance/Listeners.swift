@@ -60,10 +60,10 @@ struct Listeners {
         makeResponder: @escaping @Sendable (any EventLoop, Int) throws -> any HTTPResponder
     ) throws -> ListenerService {
         var limits = TransportLimits()
-        limits.connectionsMax = settings.connectionsMax
-        limits.idleSeconds = Double(settings.idleSecondsMax)
-        limits.headerSeconds = Double(settings.headerSecondsMax)
-        limits.requestsPerConnectionMax = settings.requestsPerConnectionMax
+        limits.connectionsMax = settings.limits.connectionsMax
+        limits.idleSeconds = Double(settings.limits.idleSecondsMax)
+        limits.headerSeconds = Double(settings.limits.headerSecondsMax)
+        limits.requestsPerConnectionMax = settings.limits.requestsPerConnectionMax
         let server = try HTTPServer(
             settings: HTTPTransport.ListenerSettings(
                 name: listener.rawValue,

@@ -163,7 +163,8 @@ package struct ModelsJob {
     ) -> String {
         if json {
             let before = previous.map(String.init) ?? "null"
-            return "{\"model\":\"\(directory.model)\",\"version\":\(version),\"previous\":\(before)}"
+            return
+                "{\"model\":\"\(directory.model)\",\"version\":\(version),\"previous\":\(before)}"
         }
         return "model \(directory.model): \(words) version \(version)"
             + (previous.map { " (was \($0))" } ?? "")

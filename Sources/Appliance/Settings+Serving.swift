@@ -12,8 +12,8 @@ extension Settings {
             models: models.map(\.name),
             defaultModel: defaultModel,
             watchedModels: Set(models.filter(\.drift.enabled).map(\.name)),
-            bodyBytesMax: listener.bodyBytesMax,
-            rowsMax: listener.rowsMax,
+            bodyBytesMax: listener.limits.bodyBytesMax,
+            rowsMax: listener.limits.rowsMax,
             token: try listener.tokenFile.map { try token($0) }
         )
     }

@@ -39,6 +39,12 @@ package struct ListenerSettings: Sendable, Equatable {
     package var plaintext: Bool
     /// A file with the bearer token that requests must carry; nil for none.
     package var tokenFile: String?
+    /// What one client may ask.
+    package var limits: ListenerLimits
+}
+
+/// What one client of a listener may ask.
+package struct ListenerLimits: Sendable, Equatable {
     /// Largest request body, in bytes, compressed or not.
     package var bodyBytesMax: Int
     /// Most rows in one request.

@@ -17,6 +17,13 @@ extension ListenerSettings {
             "token_file",
             doc: "file with the bearer token that requests must carry"
         )
+        limits = ListenerLimits(&section)
+        section.finish()
+    }
+}
+
+extension ListenerLimits {
+    fileprivate init(_ section: inout SettingsSection) {
         bodyBytesMax = section.integer(
             "body_bytes_max",
             default: 8 << 20,
@@ -53,7 +60,6 @@ extension ListenerSettings {
             in: 1...1_000_000_000,
             doc: "requests after which a connection is closed"
         )
-        section.finish()
     }
 }
 

@@ -188,7 +188,8 @@ extension FeatureSchema {
         precondition(dataset.rowWidth == rawWidth && inputs.count >= rows.count * encodedWidth)
         switch dataset.values {
         case .bytes(let bytes, let offset):
-            guard let image else { preconditionFailure("tables are not kept as bytes") }
+            // Tables are never kept as bytes: see Dataset.table.
+            guard let image else { return }
             for index in rows.indices {
                 let source = bytes.span.extracting(dataset.span(of: Int(rows[index]), offset))
                 encodeImageRow(source, image.scaling, index * encodedWidth, &inputs)

@@ -57,7 +57,8 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var holdoutRows: Int
 
         /// Takes note of the sources.
-        package init(sources: [String: String], settings: String, trainRows: Int, holdoutRows: Int) {
+        package init(sources: [String: String], settings: String, trainRows: Int, holdoutRows: Int)
+        {
             self.sources = sources
             self.settings = settings
             self.trainRows = trainRows

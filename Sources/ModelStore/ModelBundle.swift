@@ -108,7 +108,10 @@ private struct VersionFiles {
     func read(_ name: String, bytesMax: Int) throws(StoreError) -> [UInt8] {
         let path = "\(folder)/\(name)"
         guard let facts = manifest.files[name] else {
-            throw .malformed(path: "\(folder)/\(ModelBundle.manifestName)", reason: "\(name) is not listed")
+            throw .malformed(
+                path: "\(folder)/\(ModelBundle.manifestName)",
+                reason: "\(name) is not listed"
+            )
         }
         let bytes = try inStore { () throws(FileError) in
             try WholeFile.read(path, bytesMax: bytesMax)

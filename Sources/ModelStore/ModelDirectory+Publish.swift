@@ -20,7 +20,8 @@ extension ModelDirectory {
         try recover(now: draft.created)
         let previous = try current()?.version
         let version = (try versions().last ?? 0) + 1
-        let temporary = "\(folder(of: version))\(WholeFile.temporaryInfix)\(draft.created.timeIntervalSince1970)"
+        let temporary =
+            "\(folder(of: version))\(WholeFile.temporaryInfix)\(draft.created.timeIntervalSince1970)"
         let files = try draft.files(version: version)
         try inStore { () throws(FileError) in
             do throws(FileError) {
@@ -47,6 +48,7 @@ extension ModelDirectory {
     ///
     /// - Parameters:
     ///   - version: The version; it is verified first.
+    ///   - event: What the journal calls it.
     ///   - actor: Who asks.
     ///   - reason: Why.
     ///   - now: The time for the journal.

@@ -56,7 +56,11 @@ struct DownloadStep {
         )
     }
 
-    private func fetch(_ role: String, _ mirrors: ArraySlice<RetrainingPlan.Mirror>, _ target: String)
+    private func fetch(
+        _ role: String,
+        _ mirrors: ArraySlice<RetrainingPlan.Mirror>,
+        _ target: String
+    )
         async throws(RetrainingError) -> String
     {
         let bytesMax = plan.decompressedBytesMax

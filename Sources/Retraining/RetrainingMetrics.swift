@@ -20,11 +20,7 @@ package struct RetrainingMetrics: Sendable {
     ///
     /// - Throws: `TelemetryError` when a name is taken.
     package init(_ registry: MetricRegistry) throws {
-        runs = try registry.counter(
-            "leeway_retrain_runs_total",
-            help: "Retraining runs by how they ended.",
-            labels: ["model", "result"]
-        )
+        (runs, downloads) = try (Self.runs(registry), DownloadMetrics(registry: registry))
         failures = try registry.counter(
             "leeway_retrain_failures_total",
             help: "Retraining runs that failed, by the code of the error.",
@@ -70,7 +66,14 @@ package struct RetrainingMetrics: Sendable {
             help: "Rows of the last run that were fitted and held out.",
             labels: ["model", "set"]
         )
-        downloads = try DownloadMetrics(registry: registry)
+    }
+
+    private static func runs(_ registry: MetricRegistry) throws -> CounterFamily {
+        try registry.counter(
+            "leeway_retrain_runs_total",
+            help: "Retraining runs by how they ended.",
+            labels: ["model", "result"]
+        )
     }
 
     /// The results that a run can have; each has its series from the start.

@@ -3,7 +3,7 @@ package import Logging
 package import ModelStore
 package import Transfer
 
-/// From fresh data to a better model: the six steps of a retrain. Start reading the target here.
+/// From fresh data to a better model, in six steps: start reading the target here.
 ///
 /// The store's lock is held all the while; whatever fails, and whenever the process ends, the
 /// version that was current still is.

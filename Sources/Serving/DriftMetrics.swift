@@ -11,11 +11,8 @@ package struct DriftMetrics: Sendable {
     private let samples: GaugeFamily
     private let referenceRows: GaugeFamily
     private let windowRows: GaugeFamily
-    private let tolerance: GaugeFamily
-    private let streamEvidence: GaugeFamily
-    private let stability: GaugeFamily
-    private let variation: GaugeFamily
     private let foreign: CounterFamily
+    private let streams: StreamMetrics
 
     /// Declares the families.
     ///
@@ -61,42 +58,23 @@ package struct DriftMetrics: Sendable {
             help: "Scored rows behind the effect sizes.",
             labels: ["model"]
         )
-        tolerance = try registry.gauge(
-            "leeway_drift_tolerance_ratio",
-            help: "Total-variation distance that raises no evidence: tolerance and sampling error.",
-            labels: ["model", "stream"]
-        )
-        streamEvidence = try registry.gauge(
-            "leeway_drift_stream_evidence_nats",
-            help: "Evidence of one stream.",
-            labels: ["model", "stream"]
-        )
-        stability = try registry.gauge(
-            "leeway_drift_psi",
-            help: "Population stability index of the window, bias-corrected; absent below 200 rows.",
-            labels: ["model", "stream"]
-        )
-        variation = try registry.gauge(
-            "leeway_drift_tv_ratio",
-            help: "Total-variation distance of the window; absent below 200 rows.",
-            labels: ["model", "stream"]
-        )
         foreign = try registry.counter(
             "leeway_drift_rows_dropped_total",
             help: "Scored rows that the monitor did not take, by reason.",
             labels: ["model", "reason"]
         )
+        streams = try StreamMetrics(registry)
     }
 
     /// Sets a new monitor's constant gauges and forgets the streams of the one before.
     func begin(model: String, _ monitor: DriftMonitor, before: DriftMonitor?) {
         for stream in before?.profile.streams ?? [] {
-            for family in [tolerance, streamEvidence, stability, variation] {
+            for family in streams.all {
                 family.remove([model, stream.name])
             }
         }
         for (index, stream) in monitor.profile.streams.enumerated() {
-            tolerance.series([model, stream.name]).set(monitor.tolerance(ofStream: index))
+            streams.tolerance.series([model, stream.name]).set(monitor.tolerance(ofStream: index))
         }
         threshold.series([model]).set(monitor.threshold)
         interval.series([model]).set(monitor.settings.falseAlarmInterval)
@@ -119,10 +97,10 @@ package struct DriftMetrics: Sendable {
     func updateStreams(model: String, _ monitor: DriftMonitor) {
         for (index, stream) in monitor.profile.streams.enumerated() {
             let labels = [model, stream.name]
-            streamEvidence.series(labels).set(monitor.evidence(ofStream: index))
+            streams.evidence.series(labels).set(monitor.evidence(ofStream: index))
             let effect = monitor.effectSize(ofStream: index)
-            Self.set(stability, labels, effect.populationStability)
-            Self.set(variation, labels, effect.totalVariation)
+            Self.set(streams.stability, labels, effect.populationStability)
+            Self.set(streams.variation, labels, effect.totalVariation)
         }
     }
 
@@ -141,5 +119,39 @@ package struct DriftMetrics: Sendable {
 
     func dropped(model: String, rows: Int, reason: String) {
         foreign.series([model, reason]).add(UInt64(max(0, rows)))
+    }
+}
+
+/// What is told of each stream of a monitor.
+private struct StreamMetrics: Sendable {
+    let tolerance: GaugeFamily
+    let evidence: GaugeFamily
+    let stability: GaugeFamily
+    let variation: GaugeFamily
+
+    var all: [GaugeFamily] { [tolerance, evidence, stability, variation] }
+
+    init(_ registry: MetricRegistry) throws {
+        tolerance = try registry.gauge(
+            "leeway_drift_tolerance_ratio",
+            help: "Total-variation distance that raises no evidence: tolerance and sampling error.",
+            labels: ["model", "stream"]
+        )
+        evidence = try registry.gauge(
+            "leeway_drift_stream_evidence_nats",
+            help: "Evidence of one stream.",
+            labels: ["model", "stream"]
+        )
+        stability = try registry.gauge(
+            "leeway_drift_psi",
+            help:
+                "Population stability index of the window, bias-corrected; absent below 200 rows.",
+            labels: ["model", "stream"]
+        )
+        variation = try registry.gauge(
+            "leeway_drift_tv_ratio",
+            help: "Total-variation distance of the window; absent below 200 rows.",
+            labels: ["model", "stream"]
+        )
     }
 }

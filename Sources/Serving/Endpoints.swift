@@ -1,6 +1,6 @@
 package import HTTPTransport
 
-/// All that can be asked of the appliance, one line a URL. Start reading the target here.
+/// All that can be asked of the appliance, one line a URL: start reading the target here.
 ///
 /// `api` answers clients, `operations` the people and programs that run the appliance; the two
 /// health endpoints are on both and never ask for a key.

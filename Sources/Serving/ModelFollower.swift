@@ -100,7 +100,7 @@ package actor ModelFollower {
         let words = "\(error)"
         guard words != problem else { return }
         problem = words
-        metrics.swaps.series([directory.model, "refused"]).add(1)
+        metrics.versions.swaps.series([directory.model, "refused"]).add(1)
         logger.error(
             "version refused",
             metadata: [
@@ -156,14 +156,16 @@ package actor ModelFollower {
 
     private func tell(_ model: ActiveModel, at now: WallTime) {
         let name = model.name
-        metrics.info.series([name, String(model.version), model.bundle.digest]).set(1)
-        metrics.loaded.series([name]).set(now.secondsSinceEpoch)
-        metrics.created.series([name]).set(model.bundle.manifest.created.timeIntervalSince1970)
+        metrics.versions.info.series([name, String(model.version), model.bundle.digest]).set(1)
+        metrics.versions.loaded.series([name]).set(now.secondsSinceEpoch)
+        metrics.versions.created.series([name]).set(
+            model.bundle.manifest.created.timeIntervalSince1970
+        )
         if let accuracy = model.bundle.manifest.training.scores.accuracy {
-            metrics.holdoutAccuracy.series([name]).set(accuracy)
+            metrics.versions.holdoutAccuracy.series([name]).set(accuracy)
         }
-        metrics.ready.series([name]).set(1)
-        metrics.swaps.series([name, "swapped"]).add(1)
+        metrics.versions.ready.series([name]).set(1)
+        metrics.versions.swaps.series([name, "swapped"]).add(1)
         logger.info(
             "version live",
             metadata: [
@@ -177,17 +179,18 @@ package actor ModelFollower {
     private func forget(_ old: LiveVersion?, unless version: Int) {
         guard let old, old.version != version else { return }
         let name = directory.model
-        metrics.info.remove([name, String(old.version), old.digest])
+        metrics.versions.info.remove([name, String(old.version), old.digest])
         let classes = old.manifest.task == .regression ? ["value"] : old.manifest.labels
         for label in classes {
-            metrics.predictions.remove([name, String(old.version), label])
+            metrics.answers.predictions.remove([name, String(old.version), label])
         }
     }
 
-    private func observe(_ phase: ServingMetrics.SwapPhase, since start: ContinuousClock.Instant) {
+    private func observe(_ phase: VersionMetrics.SwapPhase, since start: ContinuousClock.Instant) {
         let duration = ContinuousClock.now - start
         let (seconds, attoseconds) = duration.components
-        let nanoseconds = UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-        metrics.swapPhases.series([directory.model, phase.rawValue]).observe(nanoseconds)
+        let nanoseconds =
+            UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        metrics.versions.swapPhases.series([directory.model, phase.rawValue]).observe(nanoseconds)
     }
 }

@@ -20,15 +20,15 @@ package struct ServedModelMetrics: Sendable {
         let manifest = model.bundle.manifest
         let classes = manifest.task == .regression ? ["value"] : manifest.labels
         predictions = classes.map {
-            metrics.predictions.series([model.name, String(model.version), $0])
+            metrics.answers.predictions.series([model.name, String(model.version), $0])
         }
-        confidence = metrics.confidence.series([model.name])
-        phases = ServingMetrics.Phase.allCases.map {
-            metrics.phases.series([model.name, $0.rawValue])
+        confidence = metrics.answers.confidence.series([model.name])
+        phases = AnswerMetrics.Phase.allCases.map {
+            metrics.answers.phases.series([model.name, $0.rawValue])
         }
-        outOfRange = metrics.unusual.series([model.name, "out_of_range"])
-        missing = metrics.unusual.series([model.name, "missing"])
-        unseen = metrics.unusual.series([model.name, "unseen"])
+        outOfRange = metrics.answers.unusual.series([model.name, "out_of_range"])
+        missing = metrics.answers.unusual.series([model.name, "missing"])
+        unseen = metrics.answers.unusual.series([model.name, "unseen"])
     }
 }
 

@@ -132,7 +132,7 @@ package final class ServingLoop: HTTPResponder {
     private func failed(_ failure: PredictionFailure, _ request: HTTPRequest, _ route: HTTPRoute)
         -> HTTPResponse
     {
-        metrics.failures.series([failure.code]).add(1)
+        metrics.answers.failures.series([failure.code]).add(1)
         return failure.response(to: request, route: route)
     }
 }

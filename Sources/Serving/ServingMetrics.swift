@@ -2,38 +2,45 @@ package import Telemetry
 
 /// What Prometheus learns of predictions and of the versions that make them.
 package struct ServingMetrics: Sendable {
+    let answers: AnswerMetrics
+    let versions: VersionMetrics
+
+    /// Declares the families.
+    ///
+    /// - Throws: `TelemetryError` when a name is taken.
+    package init(_ registry: MetricRegistry) throws {
+        answers = try AnswerMetrics(registry)
+        versions = try VersionMetrics(registry)
+    }
+
+    /// Makes a model's series, so that each exists before its first event.
+    func prepare(model: String) {
+        versions.ready.series([model]).set(0)
+        versions.loaded.series([model]).set(0)
+        for result in ["swapped", "refused"] { _ = versions.swaps.series([model, result]) }
+        for kind in ["out_of_range", "missing", "unseen"] {
+            _ = answers.unusual.series([model, kind])
+        }
+    }
+
+    /// Whether a version of the model answers.
+    package func isReady(_ model: String) -> Bool { versions.ready.series([model]).value == 1 }
+}
+
+/// What is counted and timed of each prediction.
+struct AnswerMetrics: Sendable {
     let predictions: CounterFamily
     let confidence: HistogramFamily
     let phases: HistogramFamily
     let unusual: CounterFamily
     let failures: CounterFamily
-    let info: GaugeFamily
-    let loaded: GaugeFamily
-    let created: GaugeFamily
-    let holdoutAccuracy: GaugeFamily
-    let ready: GaugeFamily
-    let swaps: CounterFamily
-    let swapPhases: HistogramFamily
 
     /// The parts of a prediction that are timed.
     enum Phase: String, CaseIterable {
         case parse, compute, monitor, serialise
     }
 
-    /// The parts of a swap that are timed.
-    enum SwapPhase: String, CaseIterable {
-        case load, install, release
-    }
-
-    /// Microseconds to a second; every latency objective of the shipped alerts is a bound.
-    private static let phaseBounds = [
-        1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 0.1, 1,
-    ]
-
-    /// Declares the families.
-    ///
-    /// - Throws: `TelemetryError` when a name is taken.
-    package init(_ registry: MetricRegistry) throws {
+    fileprivate init(_ registry: MetricRegistry) throws {
         predictions = try registry.counter(
             "leeway_predictions_total",
             help: "Rows answered, by predicted class; class is value for a regression.",
@@ -51,7 +58,7 @@ package struct ServingMetrics: Sendable {
             "leeway_prediction_phase_duration_seconds",
             help: "How long each phase of answering a prediction took.",
             unit: .nanosecondsAsSeconds,
-            bounds: Self.phaseBounds,
+            bounds: HistogramBounds.stageSeconds,
             labels: ["model", "phase"]
         )
         unusual = try registry.counter(
@@ -64,6 +71,25 @@ package struct ServingMetrics: Sendable {
             help: "Requests that were not answered with a prediction, by reason.",
             labels: ["code"]
         )
+    }
+}
+
+/// What is told of the version that answers, and of swaps.
+struct VersionMetrics: Sendable {
+    let info: GaugeFamily
+    let loaded: GaugeFamily
+    let created: GaugeFamily
+    let holdoutAccuracy: GaugeFamily
+    let ready: GaugeFamily
+    let swaps: CounterFamily
+    let swapPhases: HistogramFamily
+
+    /// The parts of a swap that are timed.
+    enum SwapPhase: String, CaseIterable {
+        case load, install, release
+    }
+
+    fileprivate init(_ registry: MetricRegistry) throws {
         info = try registry.gauge(
             "leeway_model_info",
             help: "The version that answers; the value is always 1.",
@@ -102,17 +128,4 @@ package struct ServingMetrics: Sendable {
             labels: ["model", "phase"]
         )
     }
-
-    /// Makes a model's series, so that each exists before its first event.
-    func prepare(model: String) {
-        ready.series([model]).set(0)
-        loaded.series([model]).set(0)
-        for result in ["swapped", "refused"] { _ = swaps.series([model, result]) }
-        for kind in ["out_of_range", "missing", "unseen"] { _ = unusual.series([model, kind]) }
-    }
-}
-
-extension ServingMetrics {
-    /// Whether a version of the model answers.
-    package func isReady(_ model: String) -> Bool { ready.series([model]).value == 1 }
 }

@@ -17,9 +17,7 @@ package final class ServingSettings: Sendable {
     private let token: [UInt8]?
     private let draining = Atomic(false)
 
-    /// Takes note of the configuration.
-    ///
-    /// - Parameter token: The bearer token that requests must carry; nil for none.
+    /// Takes note of the configuration; `token` is the bearer token that requests must carry.
     package init(
         models: [String],
         defaultModel: String?,

@@ -51,8 +51,9 @@ package struct ReplayPlan: Sendable {
     }
 }
 
-/// A change of the world, as a camera would see it; the shifts of Rabanser et al. (2019) in their
-/// simplest form.
+/// A change of the world, as a camera would see it.
+///
+/// The shifts of "Failing Loudly" (Rabanser and others, 2019) in their simplest form.
 package enum ImageShift: Sendable, Equatable {
     /// As they are.
     case none

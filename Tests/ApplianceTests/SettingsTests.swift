@@ -123,7 +123,11 @@ import Testing
             """
         #expect(problems(text).first?.contains("input.target: is required") == true)
         let settings = try parse(text.replacing("kind: table", with: "kind: table, target: left"))
-        #expect(settings.models.first?.data.train.features.map(\.url) == ["https://host/customers.csv.gz"])
+        #expect(
+            settings.models.first?.data.train.features.map(\.url) == [
+                "https://host/customers.csv.gz"
+            ]
+        )
     }
 
     @Test("a mirror can carry the digest of its decompressed bytes")

@@ -30,9 +30,12 @@ import Testing
         #expect(try RetrainingSchedule("0 0 30 2 *").next(after: Self.now) == nil)
     }
 
-    @Test("an interval counts from the end of the last run", arguments: [
-        ("30s", 30), ("10m", 600), ("6h", 21_600), ("1d", 86_400),
-    ])
+    @Test(
+        "an interval counts from the end of the last run",
+        arguments: [
+            ("30s", 30), ("10m", 600), ("6h", 21_600), ("1d", 86_400),
+        ]
+    )
     func interval(text: String, seconds: Int) throws {
         #expect(try RetrainingSchedule(text).next(after: 7) == 7 + Int64(seconds))
     }
