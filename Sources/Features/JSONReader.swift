@@ -82,6 +82,8 @@ package struct JSONReader: ~Copyable, ~Escapable {
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
         case UInt8(ascii: "n"): return .null
+        case UInt8(ascii: "N"), UInt8(ascii: "I"):
+            throw malformed("NaN and Infinity are no numbers of JSON; send a finite number")
         default: throw malformed("no value begins with this byte")
         }
     }

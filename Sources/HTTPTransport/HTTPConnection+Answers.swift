@@ -21,6 +21,7 @@ extension HTTPConnectionHandler {
             answerUnread(request, response)
         case .accept(let bodyBytesMax, let route):
             request.route = route
+            request.bodyBytesMax = bodyBytesMax
             accept(request, bodyBytesMax: bodyBytesMax)
         }
     }
@@ -37,7 +38,7 @@ extension HTTPConnectionHandler {
             services.metrics.count(error)
             return answerUnread(
                 request,
-                ResponseWriter.response(to: error, name: request.name, route: request.route)
+                ResponseWriter.response(to: error, request)
             )
         }
         reader.bodyBytesMax = bodyBytesMax
@@ -109,7 +110,7 @@ extension HTTPConnectionHandler {
         services.metrics.count(.responderFailed)
         answer(
             request,
-            ResponseWriter.response(to: .responderFailed, name: request.name, route: request.route)
+            ResponseWriter.response(to: .responderFailed, request)
         )
     }
 }
@@ -155,11 +156,7 @@ extension HTTPConnectionHandler {
     ) {
         var facts = ConnectionStateMachine.AnswerFacts()
         facts.framingLost = framingLost
-        let response = ResponseWriter.response(
-            to: rejection,
-            name: request.name,
-            route: request.route
-        )
+        let response = ResponseWriter.response(to: rejection, request)
         answer(request, response, facts)
     }
 

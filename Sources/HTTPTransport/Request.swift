@@ -38,6 +38,8 @@ package struct HTTPRequest: Sendable {
     package internal(set) var body: ByteBuffer
     /// The route that ``HTTPResponder/admit(_:)`` named.
     package internal(set) var route: HTTPRoute
+    /// The limit that ``HTTPResponder/admit(_:)`` set for the body; 0 before.
+    var bodyBytesMax = 0
     /// What answers and logs call it: the client's `X-Request-Id` where it sent one valid one, else
     /// a random one.
     package let name: RequestName

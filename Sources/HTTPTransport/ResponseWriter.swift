@@ -40,16 +40,32 @@ enum ResponseWriter {
         output.writeStaticString("\r\n\r\n")
     }
 
+    /// The answer to a request whose head was understood, but that the transport refuses itself.
+    static func response(to rejection: RequestRejection, _ request: HTTPRequest) -> HTTPResponse {
+        response(
+            to: rejection,
+            name: request.name,
+            route: request.route,
+            bodyBytesMax: rejection == .bodyTooLarge ? request.bodyBytesMax : nil
+        )
+    }
+
     /// The answer to a request that the transport refuses itself.
     static func response(
         to rejection: RequestRejection,
         name: RequestName,
-        route: HTTPRoute
+        route: HTTPRoute,
+        bodyBytesMax: Int? = nil
     ) -> HTTPResponse {
         var body = ByteBufferAllocator().buffer(capacity: 256)
         // No part needs escaping: two literals of ours and an identifier of a checked alphabet.
         body.writeStaticString(#"{"error":""#)
         body.writeStaticString(rejection.message)
+        if let bodyBytesMax {
+            body.writeStaticString(": at most ")
+            writeDecimal(bodyBytesMax, to: &body)
+            body.writeStaticString(" bytes")
+        }
         body.writeStaticString(#"","code":""#)
         body.writeStaticString(rejection.code)
         body.writeStaticString(#"","request_id":""#)
