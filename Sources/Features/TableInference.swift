@@ -33,7 +33,8 @@ package enum TableInference {
         _ = try TableSource.position(of: declaration.target, in: names)
         let columns =
             declaration.columns
-            ?? names.filter { $0 != declaration.target }.map { ColumnDeclaration(name: $0) }
+            ?? names.filter { $0 != declaration.target && !$0.isEmpty }
+            .map { ColumnDeclaration(name: $0) }
         for column in columns { try check(column, target: declaration.target) }
         var survey = TableSurvey(declaration, columns)
         for source in sources { try survey.read(source, options) }

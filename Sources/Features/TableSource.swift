@@ -11,10 +11,12 @@ package struct TableSource: Sendable {
         self.identity = identity
     }
 
-    /// The names of the columns.
+    /// The names of the columns; empty for one without a name, which nobody can ask for.
     ///
-    /// - Throws: ``FeatureError/invalidCSV(line:problem:)`` when there are none, or one is empty or
-    ///   given twice.
+    /// Such is the index column that pandas and R write first.
+    ///
+    /// - Throws: ``FeatureError/invalidCSV(line:problem:)`` when there are none, or one is given
+    ///   twice.
     package func columnNames(_ options: DelimitedOptions) throws(FeatureError) -> [String] {
         var reader = DelimitedReader(bytes.span, options: options)
         var record = DelimitedRecord()
@@ -27,8 +29,8 @@ package struct TableSource: Sendable {
         var names: [String] = []
         for index in 0..<record.fieldCount {
             let name = record.text(index)
-            guard !name.isEmpty, !names.contains(name) else {
-                let problem = "column \(index + 1) has no name, or that of another one"
+            guard name.isEmpty || !names.contains(name) else {
+                let problem = "column \(index + 1) has the name of another one"
                 throw .invalidCSV(line: record.line, problem: problem)
             }
             names.append(name)

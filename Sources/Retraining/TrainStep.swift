@@ -54,6 +54,8 @@ struct TrainStep {
 
     func run(_ data: TrainingData) throws(RetrainingError) -> Candidate {
         let rows = EncodedRows(data.train, data.schema)
+        // A regression is fitted to standardised targets, so that the step size suits any unit.
+        let unit = TargetUnit(rows.targets(plan.task.head))
         do {
             var network = try MultilayerPerceptron(
                 inputWidth: data.schema.encodedWidth,
@@ -67,11 +69,11 @@ struct TrainStep {
             let report = try Trainer(settings: plan.training).train(
                 &network,
                 rows: rows,
-                targets: rows.targets(plan.task.head),
+                targets: unit.targets,
                 progress: progress(start)
             )
             return Candidate(
-                network: network,
+                network: try unit.restored(network),
                 training: RetrainingOutcome.Training(
                     seconds: clock.monotonicSeconds() - start,
                     epochs: report.epochs,

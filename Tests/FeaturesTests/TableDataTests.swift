@@ -240,8 +240,8 @@ import Testing
         let classes = TableDeclaration(target: "y", task: .classification)
         let cases: [(String, String)] = [
             ("", "CSV line 1: the file is empty"), ("a,b\n1,2\n", "there is no column \"y\""),
-            ("a,a,y\n", "column 2 has no name, or that of another one"),
-            ("a,,y\n", "column 2 has no name"), ("a,y\n1,0\n2\n", "CSV line 3: 1 fields where"),
+            ("a,a,y\n", "column 2 has the name of another one"),
+            ("a,y\n1,0\n2\n", "CSV line 3: 1 fields where"),
             ("a,y\n1,0\n\n2,1,3\n", "CSV line 4: 3 fields where there are 2 columns"),
             ("a,y\n1,0\n", "has 1 classes"), ("a,y\n", "has 0 classes"), ("y\n0\n1\n", "columns"),
             ("a,y\n1e400,0\n2,1\n", "CSV line 2: column \"a\""),
