@@ -131,11 +131,14 @@ package struct Replay: Sendable {
 package enum ReplayError: Error, Sendable, CustomStringConvertible {
     /// No row has one of the wanted classes.
     case noRows
+    /// The model has no images with classes.
+    case noImages
 
     /// What is wrong and what would be right.
     package var description: String {
         switch self {
         case .noRows: "replay: no row has one of the classes given with --classes"
+        case .noImages: "replay: --export writes images with classes, and the model has none"
         }
     }
 }

@@ -33,6 +33,8 @@ struct Replay: AsyncParsableCommand {
     var seed: UInt64 = 1
     @Option(help: "Another address than the configuration's, such as https://host:8443.")
     var url: String?
+    @Option(help: "Send nothing; write the changed images to this folder as IDX files.")
+    var export: String?
     @Flag(help: "Print each second's figures as one JSON object a line.")
     var json = false
 
@@ -59,6 +61,7 @@ struct Replay: AsyncParsableCommand {
     func run() async throws {
         let settings = try options.settings()
         do {
+            if let export { return try await write(settings, to: export) }
             let access = try settings.predictionAccess()
             let data = try await settings.labelledRows(model: model, part: set)
             let name = try settings.resolveModel(model)
@@ -81,5 +84,15 @@ struct Replay: AsyncParsableCommand {
         } catch {
             throw Exit.failure("\(error)", code: 1)
         }
+    }
+
+    /// Writes both sets, the hold-out first: a source that has the training set is complete.
+    private func write(_ settings: Settings, to folder: String) async throws {
+        let copy = ShiftedCopy(shift: ImageShift(shift) ?? .none, seed: seed)
+        for part in ["holdout", "train"] {
+            let rows = try await settings.labelledRows(model: self.model, part: part)
+            try copy.write(rows, part: part, to: folder)
+        }
+        print("written to \(folder)")
     }
 }
