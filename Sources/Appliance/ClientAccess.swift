@@ -58,7 +58,8 @@ extension Settings {
         }
         try TransferLibrary.initialise()
         var log = log
-        (log.level, log.format) = (.warning, .text)
+        // A mirror that has nothing is no news here, as long as another one has.
+        (log.level, log.format) = (.error, .text)
         let logging = try ApplianceLogging(log)
         defer { logging.sink.shutdown() }
         return try await LabelledRows.load(

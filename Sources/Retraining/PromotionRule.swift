@@ -37,12 +37,14 @@ package struct PromotionRule: Sendable, Equatable {
         if let ours = candidate.accuracy, let theirs = champion.accuracy {
             return verdict(
                 "accuracy \(Self.text(ours)), champion \(Self.text(theirs))",
+                isBetter: ours >= theirs,
                 accepts: ours >= theirs - margin
             )
         }
         if let ours = candidate.meanAbsoluteError, let theirs = champion.meanAbsoluteError {
             return verdict(
                 "mean absolute error \(Self.text(ours)), champion \(Self.text(theirs))",
+                isBetter: ours <= theirs,
                 accepts: ours <= theirs * (1 + margin)
             )
         }
@@ -52,9 +54,11 @@ package struct PromotionRule: Sendable, Equatable {
         )
     }
 
-    private func verdict(_ numbers: String, accepts: Bool) -> Verdict {
-        let words = accepts ? "within" : "worse by more than"
-        return Verdict(accepts: accepts, reason: "\(numbers): \(words) the margin of \(margin)")
+    private func verdict(_ numbers: String, isBetter: Bool, accepts: Bool) -> Verdict {
+        let words =
+            isBetter
+            ? "not worse" : "worse, \(accepts ? "within" : "by more than") the margin of \(margin)"
+        return Verdict(accepts: accepts, reason: "\(numbers): \(words)")
     }
 
     /// Four decimals, enough to tell one row in ten thousand.
