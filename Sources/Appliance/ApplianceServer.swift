@@ -40,7 +40,7 @@ package struct ApplianceServer: Sendable {
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
         let welcome = Welcome(settings, console: .standardOutput)
-        let followers = parts.followers(serving, watching, welcome)
+        let followers = parts.followers(serving, watching, retraining, welcome)
         let operations = Operations(
             parts: parts,
             supervisor: retraining.supervisor,
@@ -110,9 +110,12 @@ struct ApplianceParts: Sendable {
     }
 
     /// One follower a model; each swap is told on the console, the first with a command to try.
-    func followers(_ serving: ServingParts, _ watching: DriftParts, _ welcome: Welcome)
-        -> [ModelFollower]
-    {
+    func followers(
+        _ serving: ServingParts,
+        _ watching: DriftParts,
+        _ retraining: RetrainingParts,
+        _ welcome: Welcome
+    ) -> [ModelFollower] {
         settings.models.compactMap { model in
             guard let directory = directories[model.name] else { return nil }
             return ModelFollower(
@@ -124,6 +127,10 @@ struct ApplianceParts: Sendable {
                 wentLive: { active in
                     await watching.service.begin(active)
                     await welcome.live(active)
+                },
+                nothingToServe: {
+                    let supervisor = retraining.supervisor
+                    _ = await supervisor.request(model: model.name, trigger: .bootstrap)
                 }
             )
         }

@@ -17,6 +17,15 @@ struct DownloadStep {
     let downloader: Downloader
     let folder: String
 
+    /// Removes what a killed run left half downloaded; to be called under the store's lock.
+    func sweep() {
+        for name in (try? Folder.list(folder)) ?? []
+        where name.hasPrefix("\(plan.model)-") && name.contains(WholeFile.temporaryInfix) {
+            // What cannot be removed costs space, and no more.
+            try? Folder.remove("\(folder)/\(name)")
+        }
+    }
+
     func run() async throws(RetrainingError) -> DownloadedSources {
         var sources = DownloadedSources()
         for (role, mirrors) in roles() {

@@ -50,6 +50,7 @@ package struct RetrainingPipeline {
     package func run(_ trigger: RetrainingTrigger) async throws -> RetrainingOutcome {
         let lock = try directory.lockForRetraining()
         try directory.recover(now: clock.date)
+        downloads.sweep()
         var stages = StageTimes(clock: clock, tell: tell)
         let champion = Champion.load(from: directory, logger: logger)
 

@@ -15,6 +15,7 @@ package actor ModelFollower {
     private let logger: Logger
     private let clock: @Sendable () -> WallTime
     private let wentLive: @Sendable (ActiveModel) async -> Void
+    private let nothingToServe: @Sendable () async -> Void
     private var seen: ModelDirectory.Pointer?
     private var problem: String?
     /// When a pointer that failed is tried again: what failed may have passed by then.
@@ -47,13 +48,15 @@ package actor ModelFollower {
     ///   - logger: Where swaps are told.
     ///   - clock: The time.
     ///   - wentLive: Called after each swap.
+    ///   - nothingToServe: Called when versions are there, but none passes its checks.
     package init(
         directory: ModelDirectory,
         loops: ServingLoops,
         metrics: ServingMetrics,
         logger: Logger,
         clock: @escaping @Sendable () -> WallTime,
-        wentLive: @escaping @Sendable (ActiveModel) async -> Void
+        wentLive: @escaping @Sendable (ActiveModel) async -> Void,
+        nothingToServe: @escaping @Sendable () async -> Void
     ) {
         self.directory = directory
         self.loops = loops
@@ -61,6 +64,7 @@ package actor ModelFollower {
         self.logger = logger
         self.clock = clock
         self.wentLive = wentLive
+        self.nothingToServe = nothingToServe
         metrics.prepare(model: directory.model)
     }
 
@@ -110,7 +114,10 @@ package actor ModelFollower {
             ]
         )
         // With nothing to go on with, the newest version that passes its checks is better.
-        guard live == nil, let fallback = ActiveModel.newestValid(of: directory) else { return }
+        guard live == nil else { return }
+        guard let fallback = ActiveModel.newestValid(of: directory) else {
+            return await nothingToServe()
+        }
         try? await swap(fallback)
     }
 
