@@ -94,7 +94,7 @@ let package = Package(
         // What they stand on.
         part(
             "HTTPTransport",
-            ["TLSTransport", "Telemetry", "Compression", nioCore, nioPosix]
+            ["TLSTransport", "Telemetry", "Compression", nioCore, nioPosix, logging]
         ),
         part("TLSTransport", ["COpenSSL", "Telemetry", "Files", nioCore, nioTLS]),
         part("Transfer", ["CCurl", "Telemetry", "Digest", "Files", logging]),

@@ -90,7 +90,9 @@ struct Listeners {
 
     private var accessLog: AccessLog? {
         var settings = AccessLog.Settings()
-        switch parts.settings.log.access {
+        let log = parts.settings.log
+        settings.form = log.format == .text ? .text : .json(log.fields == .otel ? .otel : .ecs)
+        switch log.access {
         case .all: break
         case .errors: settings.sampleEvery = Int.max
         case .off: return nil

@@ -1,3 +1,4 @@
+internal import Logging
 internal import NIOCore
 internal import TLSTransport
 package import Telemetry
@@ -23,14 +24,24 @@ struct RequestRecord {
 ///
 /// No body, no query, no `Authorization` or `Cookie` gets here.
 package struct AccessLog: Sendable {
-    /// Which requests are written.
+    /// The form of a line.
+    package enum Form: Sendable {
+        /// One JSON object, with these names.
+        case json(LogFieldNames)
+        /// Words for a terminal.
+        case text
+    }
+
+    /// Which requests are written, and how.
     package struct Settings: Sendable {
+        /// The form of a line.
+        package var form = Form.json(.otel)
         /// One of so many is written of those that are neither slow nor failed; 1 for all.
         package var sampleEvery = 1
         /// Requests that took as long or longer are always written.
         package var slowSeconds: Double = 1
 
-        /// Writes every request.
+        /// Writes every request as JSON.
         package init() {}
     }
 
@@ -63,7 +74,7 @@ package struct AccessLog: Sendable {
         self.settings = settings
     }
 
-    /// Writes a request, in the fields of OpenTelemetry's log data model.
+    /// Writes a request, in the same form as the rest of the log.
     ///
     /// - Parameters:
     ///   - record: the request.
@@ -76,14 +87,19 @@ package struct AccessLog: Sendable {
         time: WallTime,
         using line: inout JSONLine
     ) {
+        guard case .json(let names) = settings.form else {
+            return writeText(record, routeLabel: routeLabel, time: time)
+        }
         line.reset()
-        line.member("Timestamp", time)
-        let isFailure = record.status.rawValue >= 500
-        line.member("SeverityText", isFailure ? "ERROR" : "INFO")
-        line.member("SeverityNumber", isFailure ? 17 : 9)
-        line.member("Body", "request")
-        if let request = record.request { writeTrace(request, to: &line) }
-        line.beginObject("Attributes")
+        line.beginRecord(
+            names,
+            time: time,
+            level: record.status.rawValue >= 500 ? .error : .info,
+            body: "request",
+            scope: "leeway.access",
+            trace: record.request?.trace,
+            span: record.request?.span
+        )
         line.member("listener", record.connection.listener)
         switch record.name {
         case .made(let identifier): line.member("request_id", identifier)
@@ -98,19 +114,22 @@ package struct AccessLog: Sendable {
         line.member("duration_s", nanosecondsAsSeconds: record.nanoseconds)
         writeConnection(record, to: &line)
         writeResponse(record.log, to: &line)
-        line.endObject()
+        if names == .otel { line.endObject() }
         line.finish()
         _ = sink.submit(bytes: line.span)
     }
 
-    private func writeTrace(_ request: HTTPRequest, to line: inout JSONLine) {
-        let trace = RequestIdentifier(
-            high: UInt64(truncatingIfNeeded: request.trace.traceIdentifier >> 64),
-            low: UInt64(truncatingIfNeeded: request.trace.traceIdentifier)
-        )
-        line.member("TraceId", trace)
-        line.member("SpanId", hexadecimal: request.span)
-        line.member("TraceFlags", request.trace.sampled ? 1 : 0)
+    /// A line for a person; made of constants, numbers and checked names only.
+    private func writeText(_ record: RequestRecord, routeLabel: String, time: WallTime) {
+        var text = "\(time.rfc3339) \(record.status.rawValue >= 500 ? "ERROR" : "INFO ")  request"
+        text += " \(record.method.label) \(routeLabel) \(record.status.rawValue)"
+        text += " \(Double(record.nanoseconds / 1000) / 1000) ms"
+        if let model = record.log.model, let version = record.log.version {
+            text += " model=\(model) version=\(version)"
+        }
+        if let code = record.log.errorCode { text += " error=\(code)" }
+        text += " request_id=\(record.name.text)\n"
+        _ = sink.submit(bytes: Array(text.utf8).span)
     }
 
     private func writeRequest(_ request: HTTPRequest, to line: inout JSONLine) {
