@@ -153,7 +153,8 @@ package actor ModelFollower {
         let releasing = ContinuousClock.now
         release(before)
         observe(.release, since: releasing)
-        ResidentMemory.giveBackCodePages()
+        // Only what the start touched: later, requests would have to fetch their code again.
+        if old == nil { ResidentMemory.giveBackCodePages() }
     }
 
     /// The last references to the old version end here, off the request path.
