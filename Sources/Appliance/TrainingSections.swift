@@ -1,3 +1,5 @@
+internal import Retraining
+
 /// How the sections of a model that concern its training are read.
 extension TrainingChoices {
     init(_ section: inout SettingsSection) {
@@ -134,6 +136,13 @@ extension RetrainSettings {
             "schedule",
             doc: "cron expression in UTC (0 3 * * *) or interval (30m, 6h, 1d); empty for never"
         )
+        if let schedule {
+            do {
+                _ = try RetrainingSchedule(schedule)
+            } catch {
+                section.report(error.reason, key: "schedule")
+            }
+        }
         jitterSecondsMax = section.integer(
             "jitter_seconds_max",
             default: 0,

@@ -36,6 +36,11 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Why, without what it was about.
+    package var reason: String {
+        if case .schedule(_, let reason) = self { reason } else { description }
+    }
+
     /// What failed, why, and what to do.
     package var description: String {
         switch self {

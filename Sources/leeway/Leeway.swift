@@ -13,9 +13,21 @@ struct Leeway: AsyncParsableCommand {
         ]
     )
 
-    /// Runs a command; what it throws becomes one line on standard error and an exit code.
+    /// Runs a command; what it throws becomes words on standard error and an exit code.
     static func main() async {
-        await main(nil)
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // Usage is 2 here, as for most commands, not the 64 of sysexits.h.
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            StandardError.write(fullMessage(for: error) + "\n")
+            exit(withError: ExitCode(2))
+        }
     }
 }
 

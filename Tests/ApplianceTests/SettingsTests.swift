@@ -113,6 +113,13 @@ import Testing
         #expect(problems(text).first?.contains("expected a file:// or https:// URL") == true)
     }
 
+    @Test("a schedule that names no moment is told with its place")
+    func schedule() {
+        let text = Self.minimal + "\n    retrain: {schedule: \"61 * * * *\"}\n"
+        #expect(problems(text).first?.hasPrefix("test.yaml:5:") == true)
+        #expect(problems(text).first?.contains("retrain.schedule: 61 is not within 0…59") == true)
+    }
+
     @Test("a table needs its target and csv files")
     func table() throws {
         let text = """
