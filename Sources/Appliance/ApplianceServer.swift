@@ -1,4 +1,5 @@
 internal import Drift
+internal import FoundationEssentials
 internal import HTTPTransport
 internal import Logging
 internal import ModelStore
@@ -104,7 +105,7 @@ struct ApplianceParts: Sendable {
         try BuildInfo(
             version: ApplianceVersion.text,
             revision: ApplianceVersion.revision,
-            opensslVersion: TLSLibrary.version,
+            opensslVersion: ApplianceVersion.number(TLSLibrary.version),
             libcurlVersion: ApplianceVersion.libcurl
         ).register(in: registry)
     }
@@ -126,6 +127,10 @@ struct ApplianceParts: Sendable {
                 clock: WallTime.now,
                 wentLive: { active in
                     await watching.service.begin(active)
+                    await retraining.supervisor.noteLive(
+                        model: active.name,
+                        createdAt: active.bundle.manifest.created.timeIntervalSince1970
+                    )
                     await welcome.live(active)
                 },
                 nothingToServe: {

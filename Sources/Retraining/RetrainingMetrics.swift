@@ -94,6 +94,13 @@ package struct RetrainingMetrics: Sendable {
         nextRun.series([model]).set(Double(unixSeconds ?? 0))
     }
 
+    func atLeast(model: String, lastSuccess unixSeconds: Double) {
+        for family in [lastSuccess, lastRun] {
+            let series = family.series([model])
+            series.set(max(series.value, unixSeconds))
+        }
+    }
+
     func started(model: String) {
         running.series([model]).set(1)
         progress.series([model]).set(0)

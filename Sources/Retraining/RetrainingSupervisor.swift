@@ -118,6 +118,12 @@ package actor RetrainingSupervisor {
     /// How a model's retraining stands; nil for an unknown model.
     package func status(of model: String) -> Status? { states[model]?.status }
 
+    /// Takes note of a version that went live, whoever made it: after a restart the last success
+    /// is known from it.
+    package func noteLive(model: String, createdAt unixSeconds: Double) {
+        metrics.atLeast(model: model, lastSuccess: unixSeconds)
+    }
+
     /// Starts what is due until the task is cancelled.
     package func run() async {
         for model in models { schedule(model) }

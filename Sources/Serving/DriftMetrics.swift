@@ -80,7 +80,9 @@ package struct DriftMetrics: Sendable {
         interval.series([model]).set(monitor.settings.falseAlarmInterval)
         referenceRows.series([model]).set(Double(monitor.profile.holdoutRows))
         for level in DriftLevel.allCases { _ = alarms.series([model, level.rawValue]) }
-        for reason in ["other_version", "foreign"] { _ = foreign.series([model, reason]) }
+        for reason in ["other_version", "foreign", "no_room"] {
+            _ = foreign.series([model, reason])
+        }
         update(model: model, monitor)
     }
 

@@ -95,6 +95,7 @@ package actor DriftService {
     /// Folds counted rows.
     package func fold(_ rows: [CountedRows]) async {
         for counted in rows {
+            metrics.dropped(model: counted.model, rows: counted.dropped, reason: "no_room")
             guard var entry = watched[counted.model], entry.version == counted.version else {
                 let count = counted.blocks.reduce(0) { $0 + $1.rowCount }
                 metrics.dropped(model: counted.model, rows: count, reason: "other_version")

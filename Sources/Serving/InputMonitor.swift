@@ -14,7 +14,7 @@ struct InputMonitor {
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096
     /// Rows that were not counted because too many blocks waited.
-    private(set) var dropped = 0
+    private var dropped = 0
 
     init(_ profile: ReferenceProfile) {
         binner = StreamBinner(profile: profile)
@@ -39,12 +39,11 @@ struct InputMonitor {
         if block.isFull { close() }
     }
 
-    /// Takes all rows counted since the last time.
-    mutating func take() -> [BlockCounts] {
+    /// Takes all rows counted since the last time, and the number of those that found no room.
+    mutating func take() -> (blocks: [BlockCounts], dropped: Int) {
         if block.rowCount > 0 { close() }
-        let taken = full
-        full = []
-        return taken
+        defer { (full, dropped) = ([], 0) }
+        return (full, dropped)
     }
 
     private mutating func close() {

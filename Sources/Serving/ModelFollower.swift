@@ -21,6 +21,9 @@ package actor ModelFollower {
     /// When a pointer that failed is tried again: what failed may have passed by then.
     private var retryAt: ContinuousClock.Instant?
     private var live: LiveVersion?
+    /// The version that answered before: its counters stay until the next swap, so that a scrape
+    /// still finds its last rows.
+    private var before: LiveVersion?
 
     /// The version that answers, as reports show it.
     package struct LiveVersion: Sendable {
@@ -137,7 +140,7 @@ package actor ModelFollower {
     private func swap(_ model: ActiveModel) async throws {
         let installing = ContinuousClock.now
         let series = ServedModelMetrics(metrics, model)
-        let before = try await loops.install(model, metrics: series)
+        let released = try await loops.install(model, metrics: series)
         observe(.install, since: installing)
         let old = live
         let now = clock()
@@ -148,10 +151,10 @@ package actor ModelFollower {
             manifest: model.bundle.manifest
         )
         tell(model, at: now)
-        forget(old, unless: model.version)
+        forget(old, now: model.version)
         await wentLive(model)
         let releasing = ContinuousClock.now
-        release(before)
+        release(released)
         observe(.release, since: releasing)
         // Only what the start touched: later, requests would have to fetch their code again.
         if old == nil { ResidentMemory.giveBackCodePages() }
@@ -183,14 +186,16 @@ package actor ModelFollower {
         )
     }
 
-    /// Takes away the series of a version that no longer answers.
-    private func forget(_ old: LiveVersion?, unless version: Int) {
+    /// Takes away the series of versions that no longer answer.
+    private func forget(_ old: LiveVersion?, now version: Int) {
         guard let old, old.version != version else { return }
         let name = directory.model
         metrics.versions.info.remove([name, String(old.version), old.digest])
-        let classes = old.manifest.task == .regression ? ["value"] : old.manifest.labels
+        defer { before = old }
+        guard let before, before.version != version, before.version != old.version else { return }
+        let classes = before.manifest.task == .regression ? ["value"] : before.manifest.labels
         for label in classes {
-            metrics.answers.predictions.remove([name, String(old.version), label])
+            metrics.answers.predictions.remove([name, String(before.version), label])
         }
     }
 

@@ -65,7 +65,7 @@ final class ServedModel {
     }
 
     /// Rows counted for the drift monitor since the last call.
-    func takeBlocks() -> [BlockCounts] { monitor?.take() ?? [] }
+    func takeBlocks() -> (blocks: [BlockCounts], dropped: Int) { monitor?.take() ?? ([], 0) }
 
     /// Answers one request.
     ///

@@ -60,10 +60,14 @@ package final class ServingLoop: HTTPResponder {
     package func takeBlocks() -> [CountedRows] {
         models.compactMap { slot in
             guard let served = slot.served else { return nil }
-            let blocks = served.takeBlocks()
-            return blocks.isEmpty
-                ? nil
-                : CountedRows(model: slot.name, version: served.model.version, blocks: blocks)
+            let (blocks, dropped) = served.takeBlocks()
+            guard !blocks.isEmpty else { return nil }
+            return CountedRows(
+                model: slot.name,
+                version: served.model.version,
+                blocks: blocks,
+                dropped: dropped
+            )
         }
     }
 
@@ -145,6 +149,16 @@ package struct CountedRows: Sendable {
     package let version: Int
     /// The counts.
     package let blocks: [BlockCounts]
+    /// Rows that found no room.
+    package let dropped: Int
+
+    /// Takes note of counts.
+    package init(model: String, version: Int, blocks: [BlockCounts], dropped: Int = 0) {
+        self.model = model
+        self.version = version
+        self.blocks = blocks
+        self.dropped = dropped
+    }
 }
 
 extension Endpoint {
