@@ -120,7 +120,23 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]
         ),
         // Tests.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Transfer", "Files"],
+            path: "Tests/TestSupport",
+            exclude: ["Server"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "ModelTestSupport",
+            dependencies: [
+                "TestSupport", "Retraining", "ModelStore", "HTTPTransport", "TLSTransport",
+                "Transfer", "Telemetry", "Compression", "Digest", "Drift", "Features",
+                "NeuralNetwork", "Files", logging, nioCore, nioPosix,
+            ],
+            path: "Tests/ModelTestSupport",
+            swiftSettings: strict
+        ),
         tests("TidyTests", ["Files"]),
         tests("FilesTests", ["Files"]),
         tests("DigestTests", ["Digest"]),
@@ -129,16 +145,38 @@ let package = Package(
         tests("FeaturesTests", ["Features"]),
         tests("DriftTests", ["Drift", "Features"]),
         tests("TelemetryTests", ["Telemetry", logging]),
-        .testTarget(
-            name: "TransferTests",
-            dependencies: [
-                "Transfer", "Telemetry", "Digest", "Files", "TestSupport", logging,
-            ],
-            exclude: ["Server"],
-            swiftSettings: strict
+        tests("TransferTests", ["Transfer", "Telemetry", "Digest", "Files", logging]),
+        tests(
+            "ModelStoreTests",
+            [
+                "ModelStore", "ModelTestSupport", "Drift", "Features", "NeuralNetwork", "Digest",
+                "Files",
+            ]
         ),
-        tests("ApplianceTests", ["Appliance"]),
-        tests("RetrainingTests", ["Retraining"]),
+        tests(
+            "RetrainingTests",
+            [
+                "Retraining", "ModelStore", "ModelTestSupport", "Transfer", "Telemetry", "Digest",
+                "Compression", "NeuralNetwork", "Features", "Drift", "Files", logging,
+            ]
+        ),
+        tests(
+            "ServingTests",
+            [
+                "Serving", "ModelStore", "ModelTestSupport", "HTTPTransport", "TLSTransport",
+                "Telemetry", "Drift", "Features", "NeuralNetwork", "Files", logging, nioCore,
+                nioPosix,
+            ]
+        ),
+        tests("ApplianceTests", ["Appliance", "Files", yams]),
+        tests("ToolsTests", ["Tools", "Features", "NeuralNetwork"]),
+        tests(
+            "FlowTests",
+            [
+                "Serving", "Retraining", "ModelStore", "ModelTestSupport", "HTTPTransport",
+                "TLSTransport", "Transfer", "Telemetry", "Files", logging, nioCore, nioPosix,
+            ]
+        ),
         tests(
             "TLSTransportTests",
             [

@@ -35,7 +35,8 @@ package enum SettingsFile {
         let reading = SettingsReading(file: file, environment: environment)
         let root: Node?
         do {
-            root = try Yams.compose(yaml: text)
+            // An empty file is one without keys, and not the reference of all defaults.
+            root = try Yams.compose(yaml: text) ?? Node.mapping(Node.Mapping([]))
         } catch {
             throw SettingsError(problems: [problem(of: error, file: file)])
         }

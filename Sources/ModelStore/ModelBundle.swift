@@ -78,10 +78,12 @@ package struct ModelBundle: Sendable {
                 "the network has \(network.outputWidth) outputs, the task needs \(outputs)"
             } else if network.head != manifest.task.head {
                 "the network's head is \(network.head), the task needs \(manifest.task.head)"
-            } else if selfTest.rows.count != selfTest.rowCount * manifest.schema.rawWidth
-                || selfTest.probabilities.count != selfTest.rowCount * outputs
-            {
+            } else if !selfTest.hasRows(width: manifest.schema.rawWidth, outputs: outputs) {
                 "the self-test's rows do not have the schema's width"
+            } else if reference.rawWidth != manifest.schema.rawWidth
+                || reference.outputWidth != outputs
+            {
+                "the reference profile is of other rows than the schema's"
             } else {
                 nil
             }

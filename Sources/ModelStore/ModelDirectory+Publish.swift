@@ -18,7 +18,8 @@ extension ModelDirectory {
         entry: (_ version: Int, _ previous: Int?, _ digest: String) -> JournalEntry
     ) throws(StoreError) -> Int {
         try recover(now: draft.created)
-        let previous = try current()?.version
+        // A broken pointer is no reason to refuse: the new one takes its place.
+        let previous = try? current()?.version
         let version = (try versions().last ?? 0) + 1
         let temporary =
             "\(folder(of: version))\(WholeFile.temporaryInfix)\(draft.created.timeIntervalSince1970)"
@@ -147,23 +148,27 @@ extension ModelDirectory {
         }
         let history = try history()
         let known = Set(history.map(\.version))
+        // What the pointer's file holds may be no pointer at all: that is mended below.
+        let pointed = try? current()?.version
         for version in try versions() where !known.contains(version) {
+            // A folder without a manifest is no version, and stands in nobody's way.
+            guard let digest = try? manifestDigest(of: version) else { continue }
             try record(
                 JournalEntry(
                     time: now,
                     event: .recovered,
                     version: version,
-                    previous: try current()?.version,
+                    previous: pointed,
                     actor: "store",
                     reason: "written before a crash, never made current",
-                    digest: try manifestDigest(of: version)
+                    digest: digest
                 )
             )
         }
         // The journal is written before the pointer: what it decided last is carried out.
         let decisions: Set<JournalEntry.Event> = [.published, .promoted, .rolledBack]
         guard let decided = history.last(where: { decisions.contains($0.event) })?.version,
-            try versions().contains(decided), try current()?.version != decided
+            try versions().contains(decided), pointed != decided
         else { return }
         try point(to: decided)
     }

@@ -25,6 +25,13 @@ package struct SelfTest: Sendable, Equatable {
     /// Rows in the self-test of a new version, at most.
     package static let rowsMax = 32
 
+    /// Whether there is a row, and each has as many values and answers as it should.
+    func hasRows(width: Int, outputs: Int) -> Bool {
+        // The count comes from the file and may be any number, so it is never multiplied.
+        rowCount > 0 && rows.count % rowCount == 0 && rows.count / rowCount == width
+            && probabilities.count % rowCount == 0 && probabilities.count / rowCount == outputs
+    }
+
     /// The file's bytes: safetensors with `rows` and `probabilities`, both `[rowCount, width]`.
     ///
     /// - Throws: `SafetensorsError` when the counts do not fit the number of rows.

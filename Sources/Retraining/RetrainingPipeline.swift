@@ -1,3 +1,4 @@
+internal import Files
 internal import FoundationEssentials
 package import Logging
 package import ModelStore
@@ -48,7 +49,7 @@ package struct RetrainingPipeline {
     /// - Returns: How it ended.
     /// - Throws: ``RetrainingError``; nothing has changed then.
     package func run(_ trigger: RetrainingTrigger) async throws -> RetrainingOutcome {
-        let lock = try directory.lockForRetraining()
+        let lock = try await takeLock()
         try directory.recover(now: clock.date)
         downloads.sweep()
         var stages = StageTimes(clock: clock, tell: tell)
@@ -82,6 +83,20 @@ package struct RetrainingPipeline {
         // The lock is given back here and no earlier.
         extendLifetime(lock)
         return outcome
+    }
+
+    /// Takes the store's lock; a holder that is just ending gets a second.
+    ///
+    /// A killed trainer holds it until the kernel has taken all of it away.
+    private func takeLock() async throws -> OpenFile {
+        for _ in 0..<20 {
+            do {
+                return try directory.lockForRetraining()
+            } catch StoreError.locked {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        return try directory.lockForRetraining()
     }
 
     private func unchanged(

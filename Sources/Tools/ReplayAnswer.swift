@@ -1,19 +1,24 @@
-internal import Features
+package import Features
 
 /// What the server said: the predicted class or value of each row, and who answered.
-struct ReplayAnswer: Equatable {
-    enum Row: Equatable {
+package struct ReplayAnswer: Sendable, Equatable {
+    /// The answer to one row.
+    package enum Row: Sendable, Equatable {
+        /// The index of the class.
         case predictedClass(Int)
+        /// The number, of a regression.
         case value(Double)
     }
 
-    private(set) var rows: [Row] = []
-    private(set) var version = ""
+    /// The answers in the order of the rows.
+    package private(set) var rows: [Row] = []
+    /// The version that answered.
+    package private(set) var version = ""
 
     /// Reads the answer to `POST /predict`.
     ///
     /// - Throws: `FeatureError` when it is no such answer.
-    init(_ body: [UInt8]) throws(FeatureError) {
+    package init(_ body: [UInt8]) throws(FeatureError) {
         var reader = JSONReader(body.span)
         try reader.beginObject()
         while let key = try reader.nextKey() {

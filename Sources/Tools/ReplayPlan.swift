@@ -86,7 +86,7 @@ package enum ImageShift: Sendable, Equatable {
     ///   - pixels: Row-major, 0 to 255; the result is cut to that range.
     ///   - width: Pixels a line; the image is square for a rotation.
     ///   - random: Where the noise comes from.
-    func apply(
+    package func apply(
         to pixels: inout [Float],
         width: Int,
         random: inout some RandomNumberGenerator

@@ -10,6 +10,7 @@ package final class ReplayTally: Sendable {
         var rows = 0
         var correct = 0
         var judged = 0
+        var values = 0
         var absoluteError = 0.0
         var versions: [String: Int] = [:]
         var microseconds: [Int] = []
@@ -49,7 +50,8 @@ package final class ReplayTally: Sendable {
     /// Nothing yet.
     package init() {}
 
-    func answered(_ answer: ReplayAnswer, truths: [ReplayTruth], microseconds: Int) {
+    /// Adds an answer, with what each of its rows should have given.
+    package func answered(_ answer: ReplayAnswer, truths: [ReplayTruth], microseconds: Int) {
         state.withLock { state in
             state.answered += 1
             state.rows += answer.rows.count
@@ -61,7 +63,7 @@ package final class ReplayTally: Sendable {
                     state.judged += 1
                     if found == expected { state.correct += 1 }
                 case (.value(let found), .value(let expected)):
-                    state.judged += 1
+                    state.values += 1
                     state.absoluteError += abs(found - expected)
                 default:
                     break
@@ -70,7 +72,8 @@ package final class ReplayTally: Sendable {
         }
     }
 
-    func failed(_ words: String) {
+    /// Adds a request that was not answered with a prediction.
+    package func failed(_ words: String) {
         state.withLock { state in
             state.failed += 1
             state.lastFailure = words
@@ -94,14 +97,13 @@ package final class ReplayTally: Sendable {
             let index = min(sorted.count - 1, Int(share * Double(sorted.count)))
             return Double(sorted[index]) / 1000
         }
-        let isRegression = state.absoluteError > 0
-        let judged = Double(max(1, state.judged))
         return Report(
             answered: state.answered,
             failed: state.failed,
             rows: state.rows,
-            accuracy: state.judged > 0 && !isRegression ? Double(state.correct) / judged : nil,
-            meanAbsoluteError: isRegression ? state.absoluteError / judged : nil,
+            accuracy: state.judged > 0 ? Double(state.correct) / Double(state.judged) : nil,
+            meanAbsoluteError: state.values > 0
+                ? state.absoluteError / Double(state.values) : nil,
             medianMilliseconds: quantile(0.5),
             p99Milliseconds: quantile(0.99),
             versions: state.versions,
@@ -111,7 +113,9 @@ package final class ReplayTally: Sendable {
 }
 
 /// What a row should give.
-enum ReplayTruth: Sendable, Equatable {
+package enum ReplayTruth: Sendable, Equatable {
+    /// The index of the class.
     case `class`(Int)
+    /// The number, of a regression.
     case value(Double)
 }

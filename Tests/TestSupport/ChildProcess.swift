@@ -4,10 +4,11 @@ import Synchronization
 /// A program that a test starts, with our end of its input and its output.
 ///
 /// Its input ends when this object goes away or this process ends, however that happens.
-final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
     /// The program could not be started, or ended badly.
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+    package struct Failure: Error, CustomStringConvertible {
+        /// What happened.
+        package let description: String
     }
 
     private let process: pid_t
@@ -16,7 +17,7 @@ final class ChildProcess: Sendable {
     private let isReaped = Mutex(false)
 
     /// Starts a program found by the search path; its errors go where ours go.
-    init(_ arguments: [String]) throws {
+    package init(_ arguments: [String]) throws {
         // Two programs started at once would inherit each other's pipes.
         (process, input, output) = try Self.starting.withLock { _ in try Self.start(arguments) }
     }
@@ -28,7 +29,7 @@ final class ChildProcess: Sendable {
     }
 
     /// The first line that the program writes.
-    func readLine() throws -> String {
+    package func readLine() throws -> String {
         var line: [UInt8] = []
         var byte: UInt8 = 0
         // Bounds: one byte is read into one byte.
@@ -40,18 +41,18 @@ final class ChildProcess: Sendable {
     }
 
     /// Waits until the program ended well.
-    func waitForSuccess() throws {
+    package func waitForSuccess() throws {
         let status = try end()
         guard status == 0 else { throw Failure(description: "the program ended with \(status)") }
     }
 
     /// Runs a program to its good end.
-    static func run(_ arguments: [String]) throws {
+    package static func run(_ arguments: [String]) throws {
         try ChildProcess(arguments).waitForSuccess()
     }
 
     /// Whether a program is in the search path.
-    static func isThere(_ name: String) -> Bool {
+    package static func isThere(_ name: String) -> Bool {
         let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/bin:/bin"
         return path.split(separator: ":").contains { unsafe access("\($0)/\(name)", X_OK) == 0 }
     }

@@ -1,19 +1,19 @@
 import Files
 import FoundationEssentials
-import TestSupport
 import Transfer
 
 /// The local data server (`Server/data_server.py`, which lists its paths) and its certificate.
-final class DataServer: Sendable {
+package final class DataServer: Sendable {
     /// Why the tests that need it are skipped, if they are.
-    static let wants = "needs python3 and openssl for the local data server"
+    package static let wants = "needs python3 and openssl for the local data server"
     /// Whether it can run here.
-    static let isPossible = ChildProcess.isThere("python3") && ChildProcess.isThere("openssl")
+    package static let isPossible =
+        ChildProcess.isThere("python3") && ChildProcess.isThere("openssl")
 
     /// The port at 127.0.0.1.
-    let port: Int
+    package let port: Int
     /// The certificate, which is its own authority.
-    let caFile: String
+    package let caFile: String
     private let folder: TemporaryDirectory
     private let process: ChildProcess
 
@@ -23,7 +23,7 @@ final class DataServer: Sendable {
     ///   - names: What the certificate is for, in OpenSSL's words.
     ///   - usesTLS: Whether it serves HTTPS.
     /// - Throws: ``ChildProcess/Failure`` and what files throw.
-    init(names: String = "DNS:localhost,IP:127.0.0.1", usesTLS: Bool = true) throws {
+    package init(names: String = "DNS:localhost,IP:127.0.0.1", usesTLS: Bool = true) throws {
         folder = try TemporaryDirectory()
         caFile = folder.path("certificate.pem")
         let key = folder.path("key.pem")
@@ -44,27 +44,30 @@ final class DataServer: Sendable {
     }
 
     /// The server that most tests share; they keep apart by their files' names and tokens.
-    static func shared() throws -> DataServer { try common.get() }
+    package static func shared() throws -> DataServer { try common.get() }
 
     /// A URL at this server.
-    func url(_ path: String, host: String = "127.0.0.1") -> String {
+    package func url(_ path: String, host: String = "127.0.0.1") -> String {
         "https://\(host):\(port)/\(path)"
     }
 
     /// Puts a file into the served folder, in place of the one that may be there.
-    func put(_ name: String, _ bytes: [UInt8]) throws {
+    package func put(_ name: String, _ bytes: [UInt8]) throws {
         try WholeFile.replace(folder.path("root/\(name)"), bytes)
     }
 
     /// One request that the server got.
-    struct LoggedRequest: Decodable {
-        let method: String
-        let path: String
-        let headers: [String: String]
+    package struct LoggedRequest: Decodable {
+        /// The method.
+        package let method: String
+        /// The target, with its query.
+        package let path: String
+        /// The fields by name.
+        package let headers: [String: String]
     }
 
     /// The requests so far whose query had this `t`.
-    func log(_ token: String) throws -> [LoggedRequest] {
+    package func log(_ token: String) throws -> [LoggedRequest] {
         var session = try HTTPSession(HTTPSessionSettings(caFile: caFile))
         let reply = try session.get(url("log?t=\(token)"))
         return try JSONDecoder().decode([LoggedRequest].self, from: Data(reply.body))

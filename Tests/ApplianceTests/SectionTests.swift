@@ -1,0 +1,191 @@
+import Appliance
+import Testing
+
+@Suite("Settings sections") struct SectionTests {
+    private func parse(_ text: String, _ environment: [String: String] = [:]) throws -> Settings {
+        try SettingsFile.parse(text, file: "test.yaml", environment: environment)
+    }
+
+    private func problems(_ text: String, _ environment: [String: String] = [:]) -> [String] {
+        do {
+            _ = try parse(text, environment)
+            return []
+        } catch {
+            return "\(error)".split(separator: "\n").map(String.init)
+        }
+    }
+
+    private func model(_ lines: String) -> String {
+        SettingsTests.minimal + "\n    " + lines.replacing("\n", with: "\n    ") + "\n"
+    }
+
+    @Test("mirrors may be one URL, a list, or sections with digests, mixed and in capitals")
+    func mirrors() throws {
+        let digest = String(repeating: "AB", count: 32)
+        let text = """
+            models:
+              - name: m
+                data:
+                  train:
+                    features: file:///images
+                    labels:
+                      - file:///labels
+                      - {url: "https://host/labels", sha256: \(digest)}
+                      - url: https://other/labels
+            """
+        let train = try #require(try parse(text).models.first?.data.train)
+        #expect(train.features.map(\.url) == ["file:///images"])
+        #expect(
+            train.labels.map(\.url) == [
+                "file:///labels", "https://host/labels", "https://other/labels",
+            ]
+        )
+        #expect(train.labels.map(\.sha256) == [nil, digest.lowercased(), nil])
+    }
+
+    @Test(
+        "what is wrong with a mirror is told with its place",
+        arguments: [
+            (
+                "[{sha256: \(String(repeating: "ab", count: 32))}]",
+                "train.features[0].url: is required"
+            ),
+            ("[{url: \"https://h/a\", sha25: x}]", "unknown key: did you mean sha256?"),
+            ("[{url: \"https://h/a\", sha256: \(String(repeating: "g", count: 64))}]", "64 hex"),
+            ("[[a]]", "expected a single value"),
+            ("[\"https://\"]", "expected a file:// or https://"),
+            ("[]", "models[0].data.train: is required"),
+        ]
+    )
+    func badMirrors(value: String, expected: String) {
+        let text = """
+            models:
+              - name: m
+                data: {train: {features: \(value), labels: ["file:///l"]}}
+            """
+        let found = problems(text)
+        #expect(found.contains { $0.contains(expected) }, "\(found)")
+        #expect(found.allSatisfy { $0.hasPrefix("test.yaml:3:") }, "\(found)")
+    }
+
+    @Test("lists of numbers and words; one value is a list of one")
+    func lists() throws {
+        let text = model("network: {hidden: [128, 64]}\nlabels: [a, b]\ninput: {shape: 784}")
+        let settings = try #require(try parse(text).models.first)
+        #expect(settings.network.hidden == [128, 64])
+        #expect(settings.labels == ["a", "b"])
+        #expect(settings.input.shape == [784])
+        #expect(
+            problems(model("network: {hidden: [64, none]}")).first?.contains("found none") == true
+        )
+        #expect(problems(model("network: {hidden: [0]}")).first?.contains("1…100000") == true)
+        #expect(problems(model("labels: {a: 1}")).first?.contains("a list of values") == true)
+    }
+
+    @Test("null and nothing at all stand for the default, and quoted words for themselves")
+    func nulls() throws {
+        let settings = try parse(SettingsTests.minimal + "\nstate: null\nlog: ~\napi:\n")
+        #expect(settings.state == ".leeway")
+        #expect(settings.log.level == .info)
+        #expect(try parse(SettingsTests.minimal + "\nstate: \"null\"\n").state == "null")
+    }
+
+    @Test("numbers may have underscores, and must stay in their range")
+    func numbers() throws {
+        let settings = try parse(SettingsTests.minimal + "\napi: {body_bytes_max: 1_048_576}\n")
+        #expect(settings.api.limits.bodyBytesMax == 1 << 20)
+        for value in ["0", "-1", "1e3", "99999999999999999999", "\"\"", "1.5", "true"] {
+            let text = SettingsTests.minimal + "\napi: {rows_max: \(value)}\n"
+            #expect(
+                problems(text).first?.contains("api.rows_max: expected a whole") == true,
+                "\(value)"
+            )
+        }
+        for value in [".nan", ".inf", "2", "abc"] {
+            let found = problems(model("retrain: {margin: \(value)}"))
+            #expect(
+                found.first?.contains("retrain.margin: expected a number in") == true,
+                "\(value)"
+            )
+        }
+    }
+
+    @Test("the environment reaches nested keys and lists, and what it says is checked, too")
+    func environment() throws {
+        let settings = try parse(
+            SettingsTests.minimal,
+            [
+                "LEEWAY_MODELS_0_NETWORK_HIDDEN": "32,16",
+                "LEEWAY_MODELS_0_TRAINING_LOSS_BELOW": "0.1",
+                "LEEWAY_MODELS_0_RETRAIN_ON_DRIFT": "true",
+                "LEEWAY_MODELS_0_DATA_TRAIN_FEATURES": "https://host/a,https://host/b",
+                "LEEWAY_OPERATIONS_LIMITS": "unknown", "LEEWAY_CONFIG": "other.yaml",
+                "HOME": "/root",
+            ].filter { $0.key != "LEEWAY_OPERATIONS_LIMITS" }
+        )
+        let model = try #require(settings.models.first)
+        #expect(model.network.hidden == [32, 16])
+        #expect(model.training.lossBelow == 0.1)
+        #expect(model.retrain.onDrift)
+        #expect(model.data.train.features.map(\.url) == ["https://host/a", "https://host/b"])
+        let found = problems(SettingsTests.minimal, ["LEEWAY_API_ROWS_MAX": "many"])
+        #expect(found.count == 1)
+        #expect(found.first?.contains("api.rows_max: expected a whole number") == true)
+        let unknown = problems(SettingsTests.minimal, ["LEEWAY_MODELS_1_NAME": "x"])
+        #expect(unknown == ["environment: LEEWAY_MODELS_1_NAME: no setting has this name"])
+    }
+
+    // A schedule that cannot be read passed check-config and ended `leeway serve`.
+    @Test("a schedule is read when the file is checked")
+    func schedule() throws {
+        for good in ["\"0 3 * * *\"", "6h", "\"@daily\""] {
+            #expect(problems(model("retrain: {schedule: \(good)}")) == [])
+        }
+        #expect(try parse(model("retrain: {schedule: null}")).models.first?.retrain.schedule == nil)
+        for bad in ["\"60 * * * *\"", "5s", "sometimes"] {
+            let found = problems(model("retrain: {schedule: \(bad)}"))
+            #expect(found.count == 1)
+            #expect(found.first?.contains("retrain.schedule: ") == true, "\(found)")
+            #expect(found.first?.hasPrefix("test.yaml:5:") == true, "\(found)")
+        }
+    }
+
+    @Test(
+        "what contradicts itself is told",
+        arguments: [
+            ("task: binary\nlabels: [a, b, c]", "a binary task has two labels"),
+            ("task: regression\nlabels: [a]", "a regression has no labels"),
+            ("labels: [a, b, a]", "a label stands twice"),
+            ("input: {kind: table, target: t}", "tables come as csv files"),
+            ("input: {shape: [2000, 2000]}", "whose product is in"),
+            ("input: {shape: [1000000, 1000000, 1000000, 1000000]}", "whose product is in"),
+            ("release: canary", "expected one of immediate"),
+            ("default: maybe", "expected true or false"),
+        ]
+    )
+    func contradictions(lines: String, expected: String) {
+        let found = problems(model(lines))
+        #expect(found.contains { $0.contains(expected) }, "\(found)")
+    }
+
+    @Test(
+        "a model's name is fit for a folder, a URL and a label",
+        arguments: [
+            ("a-b_c.9", true), ("../up", false), (".hidden", false), ("a b", false), ("a/b", false),
+            ("é", false), (String(repeating: "a", count: 65), false),
+        ]
+    )
+    func names(name: String, isGood: Bool) {
+        let text = SettingsTests.minimal.replacing("fashion", with: "\"\(name)\"")
+        #expect(problems(text).isEmpty == isGood)
+    }
+
+    @Test("no model at all, or no section where one belongs, is told")
+    func structure() {
+        #expect(problems("") == ["test.yaml: models: at least one model is required"])
+        #expect(problems("models: {name: m}").contains { $0.contains("expected a list") })
+        #expect(problems("models: [m]").contains { $0.contains("models[0]") })
+        #expect(!problems("- a\n- b\n").isEmpty)
+        #expect(!problems("just words").isEmpty)
+    }
+}

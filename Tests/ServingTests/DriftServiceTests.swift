@@ -1,0 +1,225 @@
+import Drift
+import ModelStore
+import ModelTestSupport
+import Serving
+import Telemetry
+import TestSupport
+import Testing
+
+@Suite("Drift service") struct DriftServiceTests {
+    /// A service that watches one model, and its store.
+    private final class Bench: Sendable {
+        let folder: TemporaryDirectory
+        let store: ModelDirectory
+        let registry = MetricRegistry(shards: 1)
+        let alarms = Seen<DriftAlarm>()
+
+        init(versions: Int = 1) throws {
+            let folder = try TemporaryDirectory()
+            store = ModelDirectory(state: folder.path, model: "lines")
+            self.folder = folder
+            for version in 0..<versions { try store.publishTiny(sharpness: Float(version + 2)) }
+        }
+
+        func service(metrics: MetricRegistry? = nil) throws -> DriftService {
+            let alarms = alarms
+            return DriftService(
+                settings: [
+                    "lines": try DriftSettings(tolerance: 0.02, falseAlarmInterval: 1000)
+                ],
+                metrics: try DriftMetrics(metrics ?? registry),
+                logger: quietLogger,
+                store: DriftStateStore(["lines": store]),
+                onAlarm: { _, alarm in alarms.append(alarm) }
+            )
+        }
+    }
+
+    /// Blocks of rows as the event loops count them; shifted ones are all of one class and dark.
+    private func rows(
+        _ model: ActiveModel,
+        blocks: Int,
+        shifted: Bool,
+        version: Int? = nil
+    ) -> CountedRows {
+        let profile = model.bundle.reference
+        var binner = StreamBinner(profile: profile)
+        let pixels = TinyData.pixels(blocks * 16, seed: 3)
+        let counted = (0..<blocks).map { number in
+            var block = BlockCounts(profile: profile)
+            for row in number * 16..<number * 16 + 16 {
+                let raw = pixels[row * 9..<row * 9 + 9].map { shifted ? 5 : Float($0) }
+                let answers = TinyModel.answers(
+                    model.bundle.network,
+                    model.bundle.manifest.schema,
+                    raw
+                )
+                binner.count(raw: raw.span, probabilities: answers.span, in: &block)
+            }
+            return block
+        }
+        return CountedRows(
+            model: model.name,
+            version: version ?? model.version,
+            blocks: counted
+        )
+    }
+
+    @Test("rows as in training raise nothing, shifted rows raise one alarm, told once")
+    func alarm() async throws {
+        let bench = try Bench()
+        let (service, model) = (try bench.service(), try bench.store.active())
+        #expect(await service.summary(of: "lines") == nil)
+        await service.begin(model)
+        await service.fold([rows(model, blocks: 20, shifted: false)])
+        #expect(bench.alarms.all.isEmpty)
+        let calm = try #require(await service.summary(of: "lines"))
+        #expect(calm.rows == 320)
+        #expect(calm.alarm == nil)
+        for _ in 0..<3 { await service.fold([rows(model, blocks: 40, shifted: true)]) }
+        #expect(bench.alarms.all.count == 1)
+        let alarm = try #require(bench.alarms.all.first)
+        #expect(alarm.row > 320)
+        #expect(alarm.evidence >= alarm.threshold)
+        let summary = try #require(await service.summary(of: "lines"))
+        #expect(summary.alarm != nil)
+        #expect(summary.alarmsRaised == 1)
+        let lines = bench.registry.lines("leeway_drift_alarms_total")
+        #expect(lines.filter { $0.hasSuffix(" 1") }.count == 1)
+        #expect(
+            bench.registry.lines("leeway_drift_rows{") == [
+                #"leeway_drift_rows{model="lines"} 2240"#
+            ]
+        )
+        #expect(
+            bench.registry.lines("leeway_drift_alarm{").filter { $0.hasSuffix(" 1") }.count == 1
+        )
+    }
+
+    @Test("an alarm that is acknowledged ends, and is raised anew while the shift goes on")
+    func acknowledge() async throws {
+        let bench = try Bench()
+        let (service, model) = (try bench.service(), try bench.store.active())
+        #expect(await service.acknowledge("lines", by: "ada") == false)
+        await service.begin(model)
+        await service.fold([rows(model, blocks: 60, shifted: true)])
+        #expect(bench.alarms.all.count == 1)
+        #expect(await service.acknowledge("lines", by: "ada"))
+        #expect(await service.summary(of: "lines")?.alarm == nil)
+        #expect(await service.summary(of: "lines")?.evidence == 0)
+        #expect(bench.registry.lines("leeway_drift_alarm{").allSatisfy { $0.hasSuffix(" 0") })
+        await service.fold([rows(model, blocks: 60, shifted: true)])
+        #expect(bench.alarms.all.count == 2)
+        #expect(await service.acknowledge("others", by: "ada") == false)
+    }
+
+    @Test("rows of another version, and of models that nobody watches, are dropped and counted")
+    func otherVersion() async throws {
+        let bench = try Bench(versions: 2)
+        let service = try bench.service()
+        let (old, new) = (try bench.store.active(1), try bench.store.active(2))
+        await service.begin(new)
+        await service.fold([rows(old, blocks: 2, shifted: true)])
+        #expect(await service.summary(of: "lines")?.rows == 0)
+        #expect(
+            bench.registry.lines("leeway_drift_rows_dropped_total").contains(
+                #"leeway_drift_rows_dropped_total{model="lines",reason="other_version"} 32"#
+            )
+        )
+    }
+
+    @Test("a new version starts without evidence, and the alarm of the old one is gone")
+    func newVersion() async throws {
+        let bench = try Bench(versions: 2)
+        let service = try bench.service()
+        let old = try bench.store.active(1)
+        await service.begin(old)
+        await service.fold([rows(old, blocks: 60, shifted: true)])
+        #expect(await service.summary(of: "lines")?.alarm != nil)
+        await service.begin(try bench.store.active(2))
+        let fresh = try #require(await service.summary(of: "lines"))
+        #expect(fresh.rows == 0)
+        #expect(fresh.alarm == nil)
+        #expect(bench.registry.lines("leeway_drift_alarm{").allSatisfy { $0.hasSuffix(" 0") })
+    }
+
+    @Test("the state outlives the service for the same version, and for no other")
+    func restored() async throws {
+        let bench = try Bench(versions: 2)
+        let model = try bench.store.active(1)
+        let before = try await saved(by: bench, model)
+        #expect(before.alarm != nil)
+        let second = try bench.service(metrics: MetricRegistry(shards: 1))
+        await second.begin(model)
+        #expect(await second.summary(of: "lines") == before)
+        // The alarm stands already, so it is not told again.
+        await second.fold([rows(model, blocks: 5, shifted: true)])
+        #expect(bench.alarms.all.count == 1)
+        let third = try bench.service(metrics: MetricRegistry(shards: 1))
+        await third.begin(try bench.store.active(2))
+        #expect(await third.summary(of: "lines")?.rows == 0)
+    }
+
+    @Test(
+        "a saved state that is damaged is a fresh start",
+        arguments: ["", "{", "[]", #"{"digest":"x","state":{}}"#, "\u{0}"]
+    )
+    func damaged(text: String) async throws {
+        let bench = try Bench()
+        try bench.store.writeDriftState(Array(text.utf8))
+        let service = try bench.service()
+        await service.begin(try bench.store.active())
+        #expect(await service.summary(of: "lines")?.rows == 0)
+    }
+
+    @Test("every flipped byte of a saved state gives a fresh start or a sound monitor")
+    func flipped() async throws {
+        let bench = try Bench()
+        let model = try bench.store.active()
+        _ = try await saved(by: bench, model)
+        let good = try #require(bench.store.readDriftState())
+        for place in stride(from: 0, to: good.count, by: max(1, good.count / 40)) {
+            var bad = good
+            bad[place] ^= 1 << UInt8(place % 7)
+            try bench.store.writeDriftState(bad)
+            let service = try bench.service(metrics: MetricRegistry(shards: 1))
+            await service.begin(model)
+            await service.fold([rows(model, blocks: 1, shifted: true)])
+            #expect(await service.summary(of: "lines") != nil)
+        }
+    }
+
+    @Test("requests that are answered reach the monitor, one row of each")
+    func endToEnd() async throws {
+        try await ServingBench.run { bench, client in
+            try await bench.publish()
+            let service = DriftService(
+                settings: ["lines": try DriftSettings()],
+                metrics: try DriftMetrics(bench.registry),
+                logger: quietLogger,
+                store: DriftStateStore([:]),
+                onAlarm: { _, _ in }
+            )
+            await service.begin(try bench.store.active())
+            for line in 0..<20 { _ = try await client.predict(Body.image(line % 3)) }
+            _ = try await client.predict(#"{"image":[\#(Body.row(0)),\#(Body.row(1))]}"#)
+            await service.fold(try await bench.loops.takeBlocks())
+            #expect(await service.summary(of: "lines")?.rows == 21)
+            #expect(try await bench.loops.takeBlocks().isEmpty)
+        }
+    }
+
+    /// Lets a service see shifted rows, and end as it does when the appliance stops.
+    private func saved(by bench: Bench, _ model: ActiveModel) async throws -> DriftSummary {
+        let service = try bench.service()
+        await service.begin(model)
+        await service.fold([rows(model, blocks: 60, shifted: true)])
+        let summary = try #require(await service.summary(of: "lines"))
+        try await ServingBench.run { other, _ in
+            let task = Task { await service.run(other.loops) }
+            task.cancel()
+            await task.value
+        }
+        return summary
+    }
+}

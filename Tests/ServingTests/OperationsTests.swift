@@ -1,0 +1,225 @@
+import HTTPTransport
+import ModelTestSupport
+import NIOCore
+import NIOPosix
+import Serving
+import Telemetry
+import Testing
+
+/// The `operations` listener with actions that only note what they were asked.
+@Suite("Operations listener") struct OperationsTests {
+    private struct Asked: Sendable, Equatable {
+        let action: String
+        let model: String?
+        var version: Int?
+    }
+
+    private static func actions(_ asked: Seen<Asked>) -> OperationsActions {
+        let done = OperationsActions.Result(status: 200, json: Array("{}".utf8))
+        return OperationsActions(
+            metrics: { Array("# HELP a b\n# TYPE a gauge\na 1\n".utf8) },
+            status: { OperationsActions.Result(status: 200, json: Array(#"{"models":[]}"#.utf8)) },
+            drift: { OperationsActions.Result(status: 200, json: Array(#"{"lines":{}}"#.utf8)) },
+            retrain: { model, caller in
+                asked.append(Asked(action: "retrain by \(caller.address)", model: model))
+                return OperationsActions.Result(status: 202, json: done.json)
+            },
+            promote: { model, version, caller in
+                asked.append(
+                    Asked(
+                        action: "promote as \(caller.requestName)",
+                        model: model,
+                        version: version
+                    )
+                )
+                return version == 7
+                    ? OperationsActions.Result(
+                        status: 404,
+                        json: Array(#"{"code":"version_missing"}"#.utf8)
+                    ) : done
+            },
+            rollback: { model, _ in
+                asked.append(Asked(action: "rollback", model: model))
+                return done
+            },
+            acknowledge: { model, _ in
+                asked.append(Asked(action: "acknowledge", model: model))
+                return done
+            }
+        )
+    }
+
+    private static func run(
+        token: String? = nil,
+        waiting: [String] = [],
+        _ body: (WebClient, Seen<Asked>) async throws -> Void
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let asked = Seen<Asked>()
+        do {
+            let table = try EndpointTable(.operations)
+            let settings = ServingSettings(
+                models: ["lines"],
+                defaultModel: "lines",
+                watchedModels: [],
+                bodyBytesMax: 1024,
+                rowsMax: 1,
+                token: token.map { Array($0.utf8) }
+            )
+            let actions = actions(asked)
+            let server = try HTTPServer(
+                settings: .patient("operations", table.routes),
+                address: HTTPServer.Address(host: "127.0.0.1", port: 0),
+                group: group,
+                tls: nil,
+                metrics: HTTPMetrics(registry: MetricRegistry(shards: 1), listener: "operations"),
+                makeResponder: { loop, _ in
+                    OperationsLoop(
+                        settings: settings,
+                        table: table,
+                        actions: actions,
+                        waitingModels: { waiting },
+                        eventLoop: loop
+                    )
+                }
+            )
+            let port = try await server.start().port
+            let client = try await WebClient.connect(group, port: port)
+            try await body(client, asked)
+            await client.close()
+            _ = await server.drain(seconds: 5)
+        } catch {
+            try await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    @Test("metrics are text of the version that Prometheus reads")
+    func metrics() async throws {
+        try await Self.run { client, _ in
+            let answer = try await client.ask("GET", "/metrics")
+            #expect(answer.status == 200)
+            #expect(answer.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            #expect(answer.body.hasSuffix("a 1\n"))
+            for _ in 0..<10 { #expect(try await client.ask("GET", "/metrics").status == 200) }
+        }
+    }
+
+    @Test("status and drift are one JSON object on a line")
+    func reports() async throws {
+        try await Self.run { client, _ in
+            let status = try await client.ask("GET", "/status")
+            #expect(status.status == 200)
+            #expect(status.fields["content-type"] == "application/json")
+            #expect(status.body == "{\"models\":[]}\n")
+            #expect(try await client.ask("GET", "/drift").body == "{\"lines\":{}}\n")
+        }
+    }
+
+    @Test("what changes state is asked for with model, version and caller")
+    func actions() async throws {
+        try await Self.run { client, asked async throws -> Void in
+            #expect(try await client.ask("POST", "/admin/retrain?model=lines").status == 202)
+            #expect(
+                try await client.ask(
+                    "POST",
+                    "/admin/promote?model=a%20b&version=3",
+                    fields: "X-Request-Id: mine\r\n"
+                ).status == 200
+            )
+            #expect(try await client.ask("POST", "/admin/rollback").status == 200)
+            #expect(try await client.ask("POST", "/admin/drift/acknowledge?model=x").status == 200)
+            #expect(
+                asked.all == [
+                    Asked(action: "retrain by 127.0.0.1", model: "lines"),
+                    Asked(action: "promote as mine", model: "a b", version: 3),
+                    Asked(action: "rollback", model: nil),
+                    Asked(action: "acknowledge", model: "x"),
+                ]
+            )
+        }
+    }
+
+    @Test("a promotion needs a number, and a version that is not there is 404")
+    func promote() async throws {
+        try await Self.run { client, asked in
+            for query in ["", "?version=", "?version=abc", "?version=99999999999999999999"] {
+                let answer = try await client.ask("POST", "/admin/promote\(query)")
+                #expect(answer.status == 400)
+                #expect(try Refusal(answer).code == "parameter_invalid")
+            }
+            #expect(asked.all.isEmpty)
+            let answer = try await client.ask("POST", "/admin/promote?version=7")
+            #expect(answer.status == 404)
+            #expect(answer.body.contains("version_missing"))
+        }
+    }
+
+    @Test("with a token set, everything but health needs it")
+    func token() async throws {
+        try await Self.run(token: "secret") { client, asked in
+            for (method, path) in [
+                ("GET", "/metrics"), ("GET", "/status"), ("GET", "/drift"),
+                ("POST", "/admin/retrain"), ("POST", "/admin/promote?version=1"),
+                ("POST", "/admin/rollback"), ("POST", "/admin/drift/acknowledge"),
+            ] {
+                for wrong in ["", "Authorization: Bearer secres\r\n", "Authorization: Bearer\r\n"] {
+                    let answer = try await client.ask(method, path, fields: wrong)
+                    #expect(answer.status == 401, "\(path)")
+                    #expect(answer.fields["www-authenticate"] == "Bearer")
+                    #expect(try Refusal(answer).code == "unauthorized")
+                }
+                let right = "Authorization: Bearer secret\r\n"
+                #expect(try await client.ask(method, path, fields: right).status < 300, "\(path)")
+            }
+            #expect(asked.all.count == 4)
+            #expect(try await client.ask("GET", "/livez").status == 200)
+            #expect(try await client.ask("GET", "/readyz").status == 200)
+        }
+    }
+
+    @Test("health is told here, too, and predictions are not")
+    func health() async throws {
+        try await Self.run(waiting: ["lines"]) { client, _ in
+            #expect(try await client.ask("GET", "/livez").body == "{\"live\":true}\n")
+            let ready = try await client.ask("GET", "/readyz")
+            #expect(ready.status == 503)
+            #expect(ready.body.contains("no version yet: lines"))
+            #expect(try await client.ask("POST", "/predict", "{}").status == 404)
+        }
+    }
+
+    @Test("the wrong method is told which is right")
+    func methods() async throws {
+        try await Self.run { client, asked in
+            for path in ["/metrics", "/status", "/drift"] {
+                let answer = try await client.ask("POST", path)
+                #expect(answer.status == 405)
+                #expect(answer.fields["allow"] == "GET, HEAD")
+            }
+            for path in ["/admin/retrain", "/admin/promote", "/admin/rollback"] {
+                let answer = try await client.ask("GET", path)
+                #expect(answer.status == 405)
+                #expect(answer.fields["allow"] == "POST")
+            }
+            #expect(asked.all.isEmpty)
+        }
+    }
+
+    @Test("each endpoint stands on one listener, and health on both")
+    func listeners() throws {
+        for endpoint in Endpoint.allCases {
+            let tables = try Listener.allCases.filter {
+                try EndpointTable($0).routes.labels.contains(endpoint.rawValue)
+            }
+            let expected: [Listener]
+            switch endpoint {
+            case .predict: expected = [.api]
+            case .live, .ready: expected = [.api, .operations]
+            default: expected = [.operations]
+            }
+            #expect(tables == expected)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import Drift
+import Features
+import HTTPTransport
+import ModelStore
+import ModelTestSupport
+import NIOCore
+import NIOPosix
+import Serving
+import TLSTransport
+import Telemetry
+import TestSupport
+
+/// The `api` listener on a port of its own, with stores to follow.
+final class ServingBench: Sendable {
+    let folder: TemporaryDirectory
+    let group: MultiThreadedEventLoopGroup
+    let registry = MetricRegistry(shards: 2)
+    let settings: ServingSettings
+    let loops: ServingLoops
+    let stores: [ModelDirectory]
+    let followers: [ModelFollower]
+    let live = Seen<Int>()
+    let nothing = Seen<Void>()
+    let port: Int
+    private let server: HTTPServer
+
+    private init(
+        _ models: [String],
+        defaultModel: String?,
+        token: String?,
+        tls: ListenerTLS?,
+        folder: consuming TemporaryDirectory,
+        group: MultiThreadedEventLoopGroup
+    ) async throws {
+        let metrics = try ServingMetrics(registry)
+        let table = try EndpointTable(.api)
+        let settings = ServingSettings(
+            models: models,
+            defaultModel: defaultModel,
+            watchedModels: Set(models),
+            bodyBytesMax: 4096,
+            rowsMax: 8,
+            token: token.map { Array($0.utf8) }
+        )
+        let loops = try await ServingLoops.make(on: group) { shard in
+            ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
+        }
+        let path = folder.path
+        let stores = models.map { ModelDirectory(state: path, model: $0) }
+        let (live, nothing) = (live, nothing)
+        followers = stores.map { store in
+            ModelFollower(
+                directory: store,
+                loops: loops,
+                metrics: metrics,
+                logger: quietLogger,
+                clock: { WallTime(nanosecondsSinceEpoch: 1_795_466_160_000_000_000) },
+                wentLive: { live.append($0.version) },
+                nothingToServe: { nothing.append(()) }
+            )
+        }
+        server = try HTTPServer(
+            settings: .patient("api", table.routes),
+            address: HTTPServer.Address(host: "127.0.0.1", port: 0),
+            group: group,
+            tls: tls,
+            metrics: HTTPMetrics(registry: registry, listener: "api"),
+            makeResponder: { loop, _ in
+                guard let responder = loops.responder(on: loop) else {
+                    throw ChannelError.inappropriateOperationForState
+                }
+                return responder
+            }
+        )
+        port = try await server.start().port
+        self.folder = folder
+        (self.group, self.settings) = (group, settings)
+        (self.loops, self.stores) = (loops, stores)
+    }
+
+    var store: ModelDirectory { stores[0] }
+    var follower: ModelFollower { followers[0] }
+
+    /// Publishes a version and makes it live.
+    func publish(_ sharpness: Float = 2, model: Int = 0) async throws {
+        try stores[model].publishTiny(sharpness: sharpness)
+        await followers[model].look()
+    }
+
+    func connect(authority: String? = nil) async throws -> WebClient {
+        try await WebClient.connect(group, port: port, authority: authority)
+    }
+
+    /// Serves while the body runs.
+    static func run(
+        _ models: [String] = ["lines"],
+        defaultModel: String? = "lines",
+        token: String? = nil,
+        tls: ListenerTLS? = nil,
+        _ body: (ServingBench, WebClient) async throws -> Void
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        do {
+            let bench = try await ServingBench(
+                models,
+                defaultModel: defaultModel,
+                token: token,
+                tls: tls,
+                folder: TemporaryDirectory(),
+                group: group
+            )
+            if tls == nil {
+                let client = try await bench.connect()
+                try await body(bench, client)
+                await client.close()
+            } else {
+                try await body(bench, try await WebClient.connect(group, port: bench.port))
+            }
+            _ = await bench.server.drain(seconds: 5)
+        } catch {
+            try await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+}
+
+/// Bodies of requests.
+enum Body {
+    /// One image whose bright line is the class, as a flat array.
+    static func row(_ line: Int) -> String { flat(line).description }
+
+    /// The image as an array of lines.
+    static func lines(_ line: Int) -> String {
+        (0..<3).map { [Int](repeating: $0 == line ? 250 : 5, count: 3) }.description
+    }
+
+    static func image(_ line: Int) -> String { #"{"image":\#(row(line))}"# }
+
+    private static func flat(_ line: Int) -> [Int] {
+        (0..<9).map { $0 / 3 == line ? 250 : 5 }
+    }
+}
+
+/// What the tests read of an answer.
+struct Prediction: Decodable, Equatable {
+    struct Row: Decodable, Equatable {
+        let `class`: Int
+        let label: String
+        let probabilities: [Double]
+    }
+
+    let `class`: Int?
+    let label: String?
+    let probabilities: [Double]?
+    let predictions: [Row]?
+    let model: String
+    let version: String
+    let requestIdentifier: String
+
+    enum CodingKeys: String, CodingKey {
+        case `class`, label, probabilities, predictions, model, version
+        case requestIdentifier = "request_id"
+    }
+
+    init(_ answer: WebClient.Answer) throws {
+        self = try StoreJSON.decode(Self.self, from: Array(answer.body.utf8), path: answer.body)
+    }
+}
+
+/// What the tests read of an answer that is no prediction.
+struct Refusal: Decodable, Equatable {
+    let error: String
+    let code: String
+
+    init(_ answer: WebClient.Answer) throws {
+        self = try StoreJSON.decode(Self.self, from: Array(answer.body.utf8), path: answer.body)
+    }
+}
