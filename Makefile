@@ -4,13 +4,18 @@
 # Everything else is plain SwiftPM: swift build | swift test | swift format.
 
 CONFIG    ?= config/quickstart.yaml
+LOG       ?= .leeway/leeway.log
 PACKAGES  := libcurl4-openssl-dev libssl-dev zlib1g-dev dataset-fashion-mnist pkg-config
 LIBRARIES := libcurl openssl zlib
 
 .PHONY: run test build lint setup clean
 
+# What concerns a person is shown; the log goes to a file, whose end is shown if the start fails.
 run: build
-	@exec .build/release/leeway serve --config $(CONFIG)
+	@mkdir -p $(dir $(LOG))
+	@echo "leeway: starting with $(CONFIG), the log is in $(LOG)"
+	@.build/release/leeway serve --config $(CONFIG) 2>>$(LOG) \
+	    || { tail -n 3 $(LOG) >&2; exit 1; }
 
 test: setup
 	swift test
