@@ -99,7 +99,7 @@ let package = Package(
         part("TLSTransport", ["COpenSSL", "Telemetry", "Files", nioCore, nioTLS]),
         part("Transfer", ["CCurl", "Telemetry", "Digest", "Files", logging]),
         part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest", "Files"]),
-        part("Telemetry", [logging]),
+        part("Telemetry", ["CMalloc", logging]),
         part("Digest", ["COpenSSL"]),
         part("Compression", ["CZlib"]),
         part("Files"),
@@ -114,6 +114,7 @@ let package = Package(
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"])]
         ),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "CKernels",

@@ -155,6 +155,7 @@ package actor ModelFollower {
         await wentLive(model)
         let releasing = ContinuousClock.now
         release(released)
+        ResidentMemory.giveBackFreedMemory()
         observe(.release, since: releasing)
         // Only what the start touched: later, requests would have to fetch their code again.
         if old == nil { ResidentMemory.giveBackCodePages() }

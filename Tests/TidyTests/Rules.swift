@@ -65,7 +65,7 @@ enum Layers {
         "TLSTransport": ["COpenSSL", "Telemetry", "Files", "NIOCore", "NIOTLS"],
         "Transfer": ["CCurl", "Telemetry", "Digest", "Files", "Logging"],
         "ModelStore": ["NeuralNetwork", "Features", "Drift", "Digest", "Files"],
-        "Telemetry": ["Logging"],
+        "Telemetry": ["Logging", "CMalloc"],
         "Digest": ["COpenSSL"],
         "Compression": ["CZlib"],
         "Files": [],
