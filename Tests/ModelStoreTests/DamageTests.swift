@@ -4,7 +4,7 @@ import ModelTestSupport
 import Testing
 
 /// A damaged version is refused, whatever the damage, and nothing traps.
-@Suite("Damage") struct DamageTests {
+@Suite("Damage", .serialized) struct DamageTests {
     /// Some forty places spread over a file, its ends among them.
     private func places(_ count: Int) -> [Int] {
         let step = max(1, count / 40)

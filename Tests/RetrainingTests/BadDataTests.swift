@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// Whatever the data are: an error that says what is wrong, and the served version still stands.
-@Suite("Bad data") struct BadDataTests {
+@Suite("Bad data", .serialized) struct BadDataTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let what: String
         let file: String

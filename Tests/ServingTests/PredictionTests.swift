@@ -6,7 +6,7 @@ import TLSTransport
 import TestSupport
 import Testing
 
-@Suite("Predictions over HTTP") struct PredictionTests {
+@Suite("Predictions over HTTP", .serialized) struct PredictionTests {
     @Test("one row: class, label, probabilities, model, version and request id, in this order")
     func single() async throws {
         try await ServingBench.run { bench, client in
@@ -249,7 +249,10 @@ import Testing
                 keyFile: certificate.keyFile
             )
         )
-        try await ServingBench.run(tls: ListenerTLS(source: context)) { bench, plain in
+        var limits = TLSLimits()
+        limits.handshakeSecondsMax = 600
+        let tls = ListenerTLS(source: context, limits: limits)
+        try await ServingBench.run(tls: tls) { bench, plain in
             try await bench.publish()
             let client = try await bench.connect(authority: certificate.authorityFile)
             #expect(try Prediction(await client.predict(Body.image(1))).label == "middle")

@@ -24,13 +24,18 @@ func run(_ tool: String, _ arguments: String..., input: String = "") async throw
 
 /// Runs a tool to its end, which may be a failure.
 func attempt(_ tool: String, _ arguments: [String], input: String = "") async throws -> Printed {
+    // The input is written here, because swift-subprocess 1.0.2 traps when a tool ends before it has
+    // read an input that the library writes by itself.
     let result = try await Subprocess.run(
         .name(tool),
         arguments: Arguments(arguments),
-        input: .string(input),
+        input: .inputWriter,
         output: .string(limit: 1 << 20),
         error: .string(limit: 1 << 20)
-    )
+    ) { execution in
+        if !input.isEmpty { _ = try? await execution.standardInputWriter.write(Array(input.utf8)) }
+        try? await execution.standardInputWriter.finish()
+    }
     return Printed(
         output: result.standardOutput,
         errors: result.standardError,

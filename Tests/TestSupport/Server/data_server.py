@@ -338,6 +338,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def main():
+    # Sockets of the test process are inherited: held here, they would stay open when they are
+    # closed there, and the other end would wait for ever.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", required=True)
     parser.add_argument("--certificate")
