@@ -1,9 +1,7 @@
 /// A fully connected layer: `outputs = activation(inputs · weights + bias)`.
 package struct DenseLayer: Sendable, Equatable {
-    /// One row an input, one column an output.
-    package internal(set) var weights: Matrix
-    /// One number an output.
-    package internal(set) var bias: [Float]
+    /// The weights as the products read them; copies of the layer share them.
+    let packed: PackedWeights
     /// What is applied to each sum.
     package let activation: Activation
 
@@ -12,8 +10,11 @@ package struct DenseLayer: Sendable, Equatable {
     /// - Precondition: There is one bias for each column of the weights.
     package init(weights: Matrix, bias: [Float], activation: Activation) {
         precondition(bias.count == weights.columns)
-        self.weights = weights
-        self.bias = bias
+        self.init(PackedWeights(weights, bias: bias), activation)
+    }
+
+    init(_ packed: PackedWeights, _ activation: Activation) {
+        self.packed = packed
         self.activation = activation
     }
 
@@ -35,13 +36,15 @@ package struct DenseLayer: Sendable, Equatable {
         )
     }
 
+    /// One row an input, one column an output; unpacked at every call.
+    package var weights: Matrix { packed.matrix }
+    /// One number an output.
+    package var bias: [Float] { packed.bias }
     /// How many numbers go in for a row.
-    package var inputWidth: Int { weights.rows }
+    package var inputWidth: Int { packed.inputWidth }
     /// How many numbers come out for a row.
-    package var outputWidth: Int { weights.columns }
+    package var outputWidth: Int { packed.outputWidth }
 
     /// Whether no weight is NaN or infinite.
-    var isFinite: Bool {
-        weights.values.allSatisfy(\.isFinite) && bias.allSatisfy(\.isFinite)
-    }
+    var isFinite: Bool { packed.isFinite }
 }

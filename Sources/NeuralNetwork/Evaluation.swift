@@ -66,11 +66,7 @@ extension MultilayerPerceptron {
             var target = inputs.mutableSpan
             rows.gather(indices.span, into: &target)
             batchTargets.gather(targets, indices.span, width: outputWidth)
-            forward(
-                rows: inputs.span,
-                rowCount: range.count,
-                scratch: &scratch
-            )
+            forward(rows: inputs.span, rowCount: range.count, scratch: &scratch)
             tally.add(self, scratch, batchTargets)
             each(range, scratch)
         }
@@ -87,6 +83,7 @@ private struct EvaluationTally {
     private var values = 0
     private var absolute = 0.0
     private var confusion: ConfusionMatrix
+    private var losses: [Double] = []
 
     init(_ network: MultilayerPerceptron) {
         head = network.head
@@ -110,7 +107,8 @@ private struct EvaluationTally {
             rowCount: count,
             width: network.outputWidth,
             logits: outputs.logits,
-            targets: targets
+            targets: targets,
+            losses: &losses
         )
         rows += count
         loss += batch.sum

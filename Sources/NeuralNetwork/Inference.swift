@@ -3,12 +3,13 @@
 /// One belongs to one thread (event loop). It grows to the largest batch it has seen and then no
 /// prediction allocates anything. It fits every network: after a swap it is simply used again.
 package struct InferenceScratch: ~Copyable, Sendable {
-    private var hiddenValues: [Float] = []
-    private var spareValues: [Float] = []
-    private var logitValues: [Float] = []
-    private var probabilityValues: [Float] = []
+    private var hiddenValues = AlignedFloats(count: 0)
+    private var spareValues = AlignedFloats(count: 0)
+    private var logitValues = AlignedFloats(count: 0)
+    private var probabilityValues = AlignedFloats(count: 0)
     private var hiddenCount = 0
     private var outputCount = 0
+    private let team: ComputeTeam
 
     /// How many rows the last prediction had.
     package private(set) var rowCount = 0
@@ -16,10 +17,16 @@ package struct InferenceScratch: ~Copyable, Sendable {
     package private(set) var outputWidth = 0
 
     /// Empty; the first prediction makes it grow.
-    package init() {}
+    ///
+    /// - Parameter threads: Threads that share the work of a layer where it is worth it; the
+    ///   caller's is one of them. The results are the same for any number.
+    package init(threads: Int = 1) {
+        team = ComputeTeam(members: threads)
+    }
 
     /// Big enough for a network and a number of rows.
-    package init(for network: MultilayerPerceptron, rowsMax: Int) {
+    package init(for network: MultilayerPerceptron, rowsMax: Int, threads: Int = 1) {
+        self.init(threads: threads)
         reserve(rowsMax, network)
     }
 
@@ -57,98 +64,135 @@ package struct InferenceScratch: ~Copyable, Sendable {
     /// The class with the greatest logit, the first of equals; with one logit 1 for yes, 0 for no.
     package func predictedClass(row: Int) -> Int {
         precondition(row >= 0 && row < rowCount)
+        let logits = logits
         let first = row * outputWidth
-        guard outputWidth > 1 else { return logitValues[first] >= 0 ? 1 : 0 }
+        guard outputWidth > 1 else { return logits[first] >= 0 ? 1 : 0 }
         var best = first
-        for index in first..<first + outputWidth where logitValues[index] > logitValues[best] {
+        for index in first..<first + outputWidth where logits[index] > logits[best] {
             best = index
         }
         return best - first
     }
 
-    /// Runs the rows through the network.
+    /// Runs rows of numbers through the network.
     fileprivate mutating func run(
         _ network: MultilayerPerceptron,
         _ rows: Span<Float>,
         rowCount: Int
     ) {
+        begin(network, rowCount)
+        let first = network.layers[0]
+        if network.layers.count == 1 {
+            Self.pass(rows, rowCount, first, &logitValues, team)
+        } else {
+            Self.pass(rows, rowCount, first, &hiddenValues, team)
+        }
+        finish(network)
+    }
+
+    /// Runs rows of bytes through the network.
+    fileprivate mutating func run(
+        _ network: MultilayerPerceptron,
+        _ bytes: Span<UInt8>,
+        _ scaling: ByteScaling,
+        rowCount: Int
+    ) {
+        begin(network, rowCount)
+        let first = network.layers[0]
+        if network.layers.count == 1 {
+            Self.pass(bytes, scaling, rowCount, first, &logitValues, team)
+        } else {
+            Self.pass(bytes, scaling, rowCount, first, &hiddenValues, team)
+        }
+        finish(network)
+    }
+
+    private mutating func begin(_ network: MultilayerPerceptron, _ rowCount: Int) {
         reserve(rowCount, network)
         self.rowCount = rowCount
         outputWidth = network.outputWidth
         outputCount = rowCount * outputWidth
         hiddenCount = rowCount * network.lastHiddenWidth
-        for index in 0..<network.layers.count - 1 {
-            if index == 0 {
-                Self.pass(rows, network.layers[index], rowCount, &hiddenValues)
-            } else {
-                Self.pass(hiddenValues, network.layers[index], rowCount, &spareValues)
-                swap(&hiddenValues, &spareValues)
-            }
-        }
+    }
+
+    /// The layers after the first one, and the head.
+    private mutating func finish(_ network: MultilayerPerceptron) {
         let last = network.layers.count - 1
-        if last == 0 {
-            Self.pass(rows, network.layers[last], rowCount, &logitValues)
-        } else {
-            Self.pass(hiddenValues, network.layers[last], rowCount, &logitValues)
+        for index in 1..<max(last, 1) {
+            Self.pass(hiddenValues, rowCount, network.layers[index], &spareValues, team)
+            swap(&hiddenValues, &spareValues)
+        }
+        if last > 0 {
+            Self.pass(hiddenValues, rowCount, network.layers[last], &logitValues, team)
         }
         Self.interpret(network, logitValues, rowCount, &probabilityValues)
     }
 
-    /// A layer after another one.
-    ///
-    /// The array is shared for the length of the call only, so that nothing is copied.
+    // What follows is apart from `self`, so that the compiler sees that nothing overlaps.
+
     private static func pass(
-        _ inputs: [Float],
-        _ layer: DenseLayer,
+        _ inputs: borrowing AlignedFloats,
         _ rowCount: Int,
-        _ outputs: inout [Float]
+        _ layer: DenseLayer,
+        _ outputs: inout AlignedFloats,
+        _ team: borrowing ComputeTeam
     ) {
-        pass(inputs.span, layer, rowCount, &outputs)
+        pass(inputs.span, rowCount, layer, &outputs, team)
     }
 
-    /// A layer.
     private static func pass(
-        _ inputs: Span<Float>,
-        _ layer: DenseLayer,
+        _ rows: Span<Float>,
         _ rowCount: Int,
-        _ outputs: inout [Float]
+        _ layer: DenseLayer,
+        _ outputs: inout AlignedFloats,
+        _ team: borrowing ComputeTeam
     ) {
-        var outputs = outputs.mutableSpan
-        Kernels.dense(inputs, rowCount: rowCount, layer: layer, sums: &outputs)
-        Kernels.activateInPlace(
-            layer.activation,
-            count: rowCount * layer.outputWidth,
-            &outputs
+        var results = outputs.mutableSpan
+        Kernels.forward(rows, rowCount: rowCount, layer: layer, results: &results, team: team)
+    }
+
+    private static func pass(
+        _ bytes: Span<UInt8>,
+        _ scaling: ByteScaling,
+        _ rowCount: Int,
+        _ layer: DenseLayer,
+        _ outputs: inout AlignedFloats,
+        _ team: borrowing ComputeTeam
+    ) {
+        var results = outputs.mutableSpan
+        Kernels.forward(
+            bytes: bytes,
+            scaling: scaling,
+            rowCount: rowCount,
+            layer: layer,
+            results: &results,
+            team: team
         )
     }
 
     private static func interpret(
         _ network: MultilayerPerceptron,
-        _ logits: [Float],
+        _ logits: borrowing AlignedFloats,
         _ rowCount: Int,
-        _ probabilities: inout [Float]
+        _ probabilities: inout AlignedFloats
     ) {
-        var probabilities = probabilities.mutableSpan
+        var results = probabilities.mutableSpan
         Kernels.interpret(
             network.head,
             rowCount: rowCount,
             width: network.outputWidth,
             logits.span,
-            &probabilities
+            &results
         )
     }
 
     /// Grows, never shrinks.
     private mutating func reserve(_ rowCount: Int, _ network: MultilayerPerceptron) {
-        Self.grow(&logitValues, to: rowCount * network.outputWidth)
-        Self.grow(&probabilityValues, to: rowCount * network.outputWidth)
+        logitValues.grow(to: rowCount * network.outputWidth)
+        probabilityValues.grow(to: rowCount * network.outputWidth)
         guard network.layers.count > 1 else { return }
-        Self.grow(&hiddenValues, to: rowCount * network.widestOutput)
-        Self.grow(&spareValues, to: rowCount * network.widestOutput)
-    }
-
-    private static func grow(_ values: inout [Float], to count: Int) {
-        if values.count < count { values = [Float](repeating: 0, count: count) }
+        hiddenValues.grow(to: rowCount * network.widestOutput)
+        spareValues.grow(to: rowCount * network.widestOutput)
     }
 }
 
@@ -166,5 +210,20 @@ extension MultilayerPerceptron {
     ) {
         precondition(rowCount >= 0 && rows.count == rowCount * inputWidth)
         scratch.run(self, rows, rowCount: rowCount)
+    }
+
+    /// The same for rows of bytes, which are scaled inside the first layer.
+    ///
+    /// The results have the bits that the scaled numbers would give.
+    ///
+    /// - Precondition: `bytes` holds `rowCount × inputWidth` bytes.
+    package func forward(
+        bytes: Span<UInt8>,
+        scaling: ByteScaling,
+        rowCount: Int,
+        scratch: inout InferenceScratch
+    ) {
+        precondition(rowCount >= 0 && bytes.count == rowCount * inputWidth)
+        scratch.run(self, bytes, scaling, rowCount: rowCount)
     }
 }

@@ -50,11 +50,6 @@ extension Matrix: TrainingRows {
 
     /// Copies the rows, in the order of the indices.
     package func gather(_ indices: Span<Int32>, into target: inout MutableSpan<Float>) {
-        for position in indices.indices {
-            let source = Int(indices[position]) * columns
-            for column in 0..<columns {
-                target[position * columns + column] = values[source + column]
-            }
-        }
+        Kernels.copyRows(of: values.span, width: columns, indices, into: &target)
     }
 }

@@ -81,7 +81,7 @@ package struct MultilayerPerceptron: Sendable, Equatable {
     }
     /// Weights and biases together.
     package var parameterCount: Int {
-        layers.reduce(0) { $0 + $1.weights.values.count + $1.bias.count }
+        layers.reduce(0) { $0 + $1.inputWidth * $1.outputWidth + $1.outputWidth }
     }
 
     /// Whether no weight is NaN or infinite.

@@ -7,6 +7,8 @@
 //                       layers.<i>.activation = identity | relu | leaky_relu | tanh | sigmoid | gelu
 //
 // A file of another maker has the same tensors; what its metadata does not say is given beside it.
+// An export for Keras has layers.<i>.kernel [inputs, outputs] instead of the weight. Foreign names
+// and layouts are read in `ImportedWeights.swift`.
 
 extension MultilayerPerceptron {
     /// What the metadata entry `format` of our own files says.
@@ -14,20 +16,18 @@ extension MultilayerPerceptron {
 
     /// The network as the bytes of a safetensors file; equal networks give equal bytes.
     ///
+    /// - Parameter layout: How the weights lie; the store's own files are `pytorch`.
+    /// - Returns: The bytes.
     /// - Throws: ``SafetensorsError``; for a network within its limits never.
-    package func encoded() throws(SafetensorsError) -> [UInt8] {
+    package func encoded(
+        layout: WeightLayout = .pytorch
+    ) throws(SafetensorsError) -> [UInt8] {
         var metadata = ["format": Self.format, "head": head.rawValue]
         var tensors: [SafetensorsFile.Tensor] = []
         for (index, layer) in layers.enumerated() {
             let names = TensorNames(layer: index)
             metadata[names.activation] = layer.activation.rawValue
-            tensors.append(
-                SafetensorsFile.Tensor(
-                    name: names.weight,
-                    shape: [layer.outputWidth, layer.inputWidth],
-                    values: layer.weights.transposed.values
-                )
-            )
+            tensors.append(layout.tensor(names.weights(in: layout), layer.weights))
             tensors.append(
                 SafetensorsFile.Tensor(
                     name: names.bias,
@@ -115,12 +115,16 @@ private struct TensorNames {
     let weight: String
     let bias: String
     let activation: String
+    private let prefix: String
 
     init(layer: Int) {
-        weight = "layers.\(layer).weight"
-        bias = "layers.\(layer).bias"
-        activation = "layers.\(layer).activation"
+        prefix = "layers.\(layer)"
+        weight = "\(prefix).weight"
+        bias = "\(prefix).bias"
+        activation = "\(prefix).activation"
     }
+
+    func weights(in layout: WeightLayout) -> String { "\(prefix).\(layout.suffix)" }
 
     static func all(layers: Int) -> Set<String> {
         Set((0..<layers).flatMap { [Self(layer: $0).weight, Self(layer: $0).bias] })

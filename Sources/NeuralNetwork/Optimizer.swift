@@ -1,102 +1,95 @@
-/// The numbers of one step, equal for all weights.
-struct OptimizerStep {
-    let rate: Float
-    let beta1: Float
-    let beta2: Float
-    let epsilon: Float
-    let weightDecay: Float
-}
+internal import CKernels
 
-/// What an optimiser remembers of one tensor.
-private struct Moments {
-    /// Adam's mean of the gradients; the velocity of gradient descent.
-    var first: [Float]
-    /// Adam's mean of their squares; empty for gradient descent.
-    var second: [Float]
-
-    init(count: Int, _ optimizer: TrainingSettings.Optimizer) {
-        first = [Float](repeating: 0, count: count)
-        second = [Float](repeating: 0, count: optimizer == .adam ? count : 0)
-    }
-
-    /// Moves one tensor by one step.
-    mutating func apply(
-        _ optimizer: TrainingSettings.Optimizer,
-        _ step: OptimizerStep,
-        _ gradient: [Float],
-        to weights: inout [Float]
-    ) {
-        switch optimizer {
-        case .adam:
-            Kernels.adam(
-                step,
-                gradient: gradient,
-                weights: &weights,
-                first: &first,
-                second: &second
-            )
-        case .sgd:
-            Kernels.descend(step, gradient: gradient, weights: &weights, velocity: &first)
-        }
-    }
-}
-
-/// Turns gradients into new weights.
+/// The numbers of the next step of an optimiser, equal for all weights.
 struct Optimizer {
     private let settings: TrainingSettings
-    private var weightMoments: [Moments]
-    private var biasMoments: [Moments]
+    private let stepsPerEpoch: Int
+    private var stepsTaken = 0
     // β₁ᵗ and β₂ᵗ, in double precision: 0.999ᵗ must be right over millions of steps.
     private var power1 = 1.0
     private var power2 = 1.0
 
-    private static let beta1: Double = 0.9
-    private static let beta2: Double = 0.999
+    private static let beta1 = 0.9
+    private static let beta2 = 0.999
     private static let epsilon: Float = 1e-7
 
-    init(_ settings: TrainingSettings, for network: MultilayerPerceptron) {
+    init(_ settings: TrainingSettings, stepsPerEpoch: Int) {
         self.settings = settings
-        weightMoments = network.layers.map {
-            Moments(count: $0.weights.values.count, settings.optimizer)
-        }
-        biasMoments = network.layers.map { Moments(count: $0.bias.count, settings.optimizer) }
+        self.stepsPerEpoch = stepsPerEpoch
     }
 
-    /// Moves every weight by one step.
-    mutating func step(_ network: inout MultilayerPerceptron, _ gradients: [DenseGradient]) {
-        let (forWeights, forBiases) = nextStep()
-        for index in gradients.indices {
-            weightMoments[index].apply(
-                settings.optimizer,
-                forWeights,
-                gradients[index].weights.values,
-                to: &network.layers[index].weights.values
-            )
-            biasMoments[index].apply(
-                settings.optimizer,
-                forBiases,
-                gradients[index].bias,
-                to: &network.layers[index].bias
-            )
-        }
-    }
+    /// Whether a second moment is kept for every weight.
+    var hasSecondMoments: Bool { settings.optimizer != .sgd }
 
-    private mutating func nextStep() -> (weights: OptimizerStep, biases: OptimizerStep) {
-        var rate = Double(settings.learningRate)
-        if settings.optimizer == .adam {
+    /// Goes on to the next step.
+    ///
+    /// - Returns: The step for weights, which are penalised, and for biases, which are not.
+    mutating func next() -> (weights: leeway_step, biases: leeway_step) {
+        let rate = settings.rate(
+            step: stepsTaken,
+            stepsPerEpoch: stepsPerEpoch
+        )
+        stepsTaken += 1
+        var corrected = rate
+        if hasSecondMoments {
             power1 *= Self.beta1
             power2 *= Self.beta2
-            rate *= (1 - power2).squareRoot() / (1 - power1)
+            corrected *= (1 - power2).squareRoot() / (1 - power1)
         }
-        func step(weightDecay: Float) -> OptimizerStep {
-            OptimizerStep(
-                rate: Float(rate),
-                beta1: settings.optimizer == .adam ? Float(Self.beta1) : settings.momentum,
-                beta2: Float(Self.beta2),
-                epsilon: Self.epsilon,
-                weightDecay: weightDecay
-            )
+        var step = leeway_step(
+            rate: Float(corrected),
+            beta1: hasSecondMoments ? Float(Self.beta1) : settings.momentum,
+            beta2: Float(Self.beta2),
+            epsilon: Self.epsilon,
+            l2: 0,
+            decay: 0,
+            scale: 1
+        )
+        let biases = step
+        step.l2 = settings.l2
+        if settings.optimizer == .adamW { step.decay = Float(rate) * settings.weightDecay }
+        return (step, biases)
+    }
+}
+
+extension TrainingSettings {
+    /// The step size before any correction, for a step counted from 0 over the whole run.
+    ///
+    /// It rises evenly over the warm-up. What follows is constant; or falls by the factor every so
+    /// many epochs; or follows half a cosine down to the floor (Loshchilov and Hutter 2017,
+    /// without restarts).
+    func rate(step: Int, stepsPerEpoch: Int) -> Double {
+        let full = Double(learningRate)
+        let warmUp = warmUpEpochs * Double(stepsPerEpoch)
+        if Double(step) < warmUp { return full * (Double(step) + 1) / (warmUp + 1) }
+        switch schedule {
+        case .constant:
+            return full
+        case .step:
+            let falls = step / stepsPerEpoch / stepEpochs
+            return full * power(Double(stepFactor), falls)
+        case .cosine:
+            let total = Double(epochs * stepsPerEpoch)
+            let done = (Double(step) - warmUp) / max(total - warmUp, 1)
+            let share = (1 + cosine(Double.pi * min(done, 1))) / 2
+            return full * (Double(rateFloor) + (1 - Double(rateFloor)) * share)
         }
-        return (step(weightDecay: settings.l2), step(weightDecay: 0))
+    }
+
+    /// A whole power, by repeated multiplication: the same on every machine.
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+        (0..<min(exponent, 1000)).reduce(1) { result, _ in result * base }
+    }
+
+    /// The cosine of an angle from 0 to π, by its series around π/2: the same on every machine.
+    private func cosine(_ angle: Double) -> Double {
+        let x = Double.pi / 2 - angle
+        var term = x
+        var sum = x
+        for k in 1...12 {
+            term *= -x * x / Double(2 * k * (2 * k + 1))
+            sum += term
+        }
+        return sum
     }
 }

@@ -1,54 +1,98 @@
 /// Fits a network to rows and their targets.
 ///
 /// The same network, rows, targets and settings give the same weights bit for bit, on machines
-/// with the same ``InstructionSet``.
+/// with the same ``InstructionSet`` and with any number of threads.
 package struct Trainer: Sendable {
     private let settings: TrainingSettings
+    private let threads: Int
+    private let clock: (@Sendable () -> Double)?
+
+    /// Rows that are not fitted, by which it is seen when to stop.
+    package struct Validation<Rows: TrainingRows> {
+        let rows: Rows
+        let targets: Targets
+
+        /// Takes rows and what they should give.
+        package init(rows: Rows, targets: Targets) {
+            self.rows = rows
+            self.targets = targets
+        }
+    }
 
     /// Takes checked settings.
     ///
+    /// - Parameters:
+    ///   - settings: How to learn.
+    ///   - threads: How many threads share each step.
+    ///   - clock: Seconds since some moment. With it, steps are shared only as long as that is
+    ///     faster: not so when other work takes the cores.
     /// - Throws: ``TrainingError/setting(name:range:)``.
-    package init(settings: TrainingSettings) throws(TrainingError) {
+    package init(
+        settings: TrainingSettings,
+        threads: Int = 1,
+        clock: (@Sendable () -> Double)? = nil
+    ) throws(TrainingError) {
         try settings.check()
         self.settings = settings
+        self.threads = threads
+        self.clock = clock
     }
 
-    /// Trains until the epochs are over, the loss is low enough, or the observer says stop.
+    /// Trains until the epochs are over, the loss is low enough, the validation loss has stopped
+    /// to fall, or the observer says stop.
     ///
     /// - Parameters:
-    ///   - network: Replaced by the trained one; left as it was when an error is thrown.
+    ///   - network: Where to start, replaced by the trained one; left as it was when an error is
+    ///     thrown. With early stopping it is that of the epoch with the least validation loss.
     ///   - rows: What goes in. Each epoch sees every row once, in a new order.
     ///   - targets: What should come out.
+    ///   - validation: Judged after each epoch; needed for early stopping, of the rows' own type.
     ///   - progress: Called after every step; it should return at once.
     /// - Returns: How it ended.
     /// - Throws: ``TrainingError`` when the data do not fit the network or the loss diverges.
-    package func train(
+    package func train<Rows: TrainingRows>(
         _ network: inout MultilayerPerceptron,
-        rows: some TrainingRows,
+        rows: Rows,
         targets: Targets,
+        validation: Validation<Rows>? = nil,
         progress: (TrainingProgress) -> TrainingDecision = { _ in .continue }
     ) throws(TrainingError) -> TrainingReport {
-        try targets.check(against: network, rowCount: rows.rowCount, width: rows.width)
-        var run = TrainingRun(settings, network, rowCount: rows.rowCount)
-        let report = try run.run(rows, targets, progress)
-        network = run.network
-        return report
+        let session = try TrainingSession(
+            network,
+            settings: settings,
+            rows: rows,
+            targets: targets,
+            validation: validation,
+            threads: threads,
+            clock: clock
+        )
+        while try session.runEpoch(progress) {}
+        network = session.best
+        return session.report
     }
 }
 
-/// One training run under way.
-private struct TrainingRun {
+/// A training run under way, one epoch at a time.
+package final class TrainingSession<Rows: TrainingRows> {
     private let settings: TrainingSettings
+    private let rows: Rows
+    private let compact: CompactRows?
+    private let targets: Targets
+    private let validation: Trainer.Validation<Rows>?
+    private let start: MultilayerPerceptron
     private let batch: Int
     private let stepsPerEpoch: Int
-    private var pass: TrainingPass
+    private let step: TrainingStep
+    private var pace: TeamPace
     private var optimizer: Optimizer
     private var order: [Int32]
     private var random: RandomSource
     private var tally = Tally()
     private var stepsTaken = 0
     private var rowsDone = 0
-    private(set) var network: MultilayerPerceptron
+    private var epochsDone = 0
+    private var kept: (network: MultilayerPerceptron, loss: Double, epoch: Int)?
+    private var reason: TrainingReport.Reason?
 
     /// What an epoch has summed up so far.
     private struct Tally {
@@ -57,58 +101,140 @@ private struct TrainingRun {
         var rows = 0
     }
 
-    init(_ settings: TrainingSettings, _ network: MultilayerPerceptron, rowCount: Int) {
+    /// Prepares a run.
+    ///
+    /// - Parameters:
+    ///   - network: Where to start.
+    ///   - settings: How to learn.
+    ///   - rows: What goes in.
+    ///   - targets: What should come out.
+    ///   - validation: Judged after each epoch; needed for early stopping.
+    ///   - threads: How many threads share each step.
+    ///   - clock: Seconds since some moment; see ``Trainer``.
+    /// - Throws: ``TrainingError`` when settings, data and network do not fit.
+    package init(
+        _ network: MultilayerPerceptron,
+        settings: TrainingSettings,
+        rows: Rows,
+        targets: Targets,
+        validation: Trainer.Validation<Rows>? = nil,
+        threads: Int = 1,
+        clock: (@Sendable () -> Double)? = nil
+    ) throws(TrainingError) {
+        try settings.check()
+        try targets.check(against: network, rowCount: rows.rowCount, width: rows.width)
+        if let validation {
+            let count = validation.rows.rowCount
+            try validation.targets.check(
+                against: network,
+                rowCount: count,
+                width: validation.rows.width
+            )
+        } else if settings.patience != nil {
+            throw .setting(name: "early_stopping", range: "nothing, or validation rows too")
+        }
         self.settings = settings
-        self.network = network
-        batch = min(settings.batch, rowCount)
-        stepsPerEpoch = (rowCount + batch - 1) / batch
-        pass = TrainingPass(network, batch: batch)
-        optimizer = Optimizer(settings, for: network)
-        order = [Int32](0..<Int32(rowCount))
+        self.rows = rows
+        compact = rows.compact
+        self.targets = targets
+        self.validation = validation
+        start = network
+        batch = min(settings.batch, rows.rowCount)
+        stepsPerEpoch = (rows.rowCount + batch - 1) / batch
+        optimizer = Optimizer(settings, stepsPerEpoch: stepsPerEpoch)
+        step = TrainingStep(
+            network,
+            batch: batch,
+            threads: threads,
+            options: try settings.lossOptions(for: network),
+            dropout: settings.dropout > 0,
+            moments: optimizer.hasSecondMoments ? 2 : 1,
+            keepsSlopes: settings.clipNorm != nil
+        )
+        pace = TeamPace(step.threads > 1 ? clock : nil)
+        order = [Int32](0..<Int32(rows.rowCount))
         // Another stream than the initial weights, which may well have the same seed.
         random = RandomSource(seed: settings.seed, stream: 1)
     }
 
-    mutating func run(
-        _ rows: some TrainingRows,
-        _ targets: Targets,
-        _ progress: (TrainingProgress) -> TrainingDecision
-    ) throws(TrainingError) -> TrainingReport {
-        for epoch in 1...settings.epochs {
-            random.shuffle(&order)
-            tally = Tally()
-            for step in 1...stepsPerEpoch {
-                try take(epoch: epoch, step: step, rows, targets)
-                guard progress(standing(epoch, step)) == .continue else {
-                    try checkWeights(epoch, step)
-                    return report(epochs: step == stepsPerEpoch ? epoch : epoch - 1, .stopped)
-                }
-            }
-            try checkWeights(epoch, stepsPerEpoch)
-            if let limit = settings.lossBelow, meanLoss < Double(limit) {
-                return report(epochs: epoch, .lossBelow)
+    /// Runs the next epoch.
+    ///
+    /// - Parameter progress: Called after every step.
+    /// - Returns: Whether there is another one to run.
+    /// - Throws: ``TrainingError/diverged(epoch:step:)``.
+    package func runEpoch(
+        _ progress: (TrainingProgress) -> TrainingDecision = { _ in .continue }
+    ) throws(TrainingError) -> Bool {
+        guard reason == nil else { return false }
+        let epoch = epochsDone + 1
+        random.shuffle(&order)
+        tally = Tally()
+        for number in 1...stepsPerEpoch {
+            try take(epoch: epoch, step: number)
+            guard progress(standing(epoch, number)) == .continue else {
+                if number == stepsPerEpoch { epochsDone = epoch }
+                return try end(.stopped, epoch, number)
             }
         }
-        return report(epochs: settings.epochs, .completed)
+        epochsDone = epoch
+        try judge(epoch)
+        if let limit = settings.lossBelow, meanLoss < Double(limit) {
+            return try end(.lossBelow, epoch, stepsPerEpoch)
+        }
+        if let patience = settings.patience, let kept, epoch - kept.epoch >= patience {
+            return try end(.validationLoss, epoch, stepsPerEpoch)
+        }
+        if epoch == settings.epochs { return try end(.completed, epoch, stepsPerEpoch) }
+        try checkWeights(epoch, stepsPerEpoch)
+        return true
     }
 
-    private mutating func take(
-        epoch: Int,
-        step: Int,
-        _ rows: some TrainingRows,
-        _ targets: Targets
-    ) throws(TrainingError) {
-        let first = (step - 1) * batch
-        let range = first..<min(first + batch, order.count)
-        let order = order
-        let loss = pass.run(
-            network,
-            rows: rows,
-            targets: targets,
-            order.span.extracting(range)
+    /// The network as it is now.
+    package var current: MultilayerPerceptron { step.network(like: start) }
+
+    /// The network of the best epoch where there is a validation, else as it is now.
+    package var best: MultilayerPerceptron {
+        guard settings.patience != nil, let kept else { return current }
+        return kept.network
+    }
+
+    /// How the run has ended, or where it stands.
+    package var report: TrainingReport {
+        TrainingReport(
+            epochs: epochsDone,
+            steps: stepsTaken,
+            loss: meanLoss,
+            accuracy: accuracy,
+            reason: reason ?? .stopped,
+            bestEpoch: kept?.epoch,
+            validationLoss: kept?.loss
         )
-        guard loss.sum.isFinite else { throw .diverged(epoch: epoch, step: step) }
-        optimizer.step(&network, pass.gradients)
+    }
+
+    private func take(epoch: Int, step number: Int) throws(TrainingError) {
+        let first = (number - 1) * batch
+        let range = first..<min(first + batch, order.count)
+        let (forWeights, forBiases) = optimizer.next()
+        let dropping =
+            settings.dropout > 0
+            ? TrainingStep.Dropping(
+                share: settings.dropout,
+                seed: settings.seed &+ UInt64(stepsTaken) &* 0x9E37_79B9_7F4A_7C15
+            ) : nil
+        step.isAlone = pace.isAlone
+        let loss = step.run(
+            rows,
+            compact,
+            targets,
+            order.span.extracting(range),
+            settings.optimizer == .sgd
+                ? .descend(weights: forWeights, biases: forBiases)
+                : .adam(weights: forWeights, biases: forBiases),
+            clipNorm: settings.clipNorm,
+            dropping: dropping
+        )
+        pace.stepEnded()
+        guard loss.sum.isFinite else { throw .diverged(epoch: epoch, step: number) }
         tally.loss += loss.sum
         tally.correct += loss.correct
         tally.rows += range.count
@@ -116,15 +242,32 @@ private struct TrainingRun {
         stepsTaken += 1
     }
 
-    /// The loss shows a NaN one step late; this looks at the last step's weights themselves.
-    private func checkWeights(_ epoch: Int, _ step: Int) throws(TrainingError) {
-        guard network.isFinite else { throw .diverged(epoch: epoch, step: step) }
+    /// Scores the epoch's network on the validation rows, and keeps the best.
+    private func judge(_ epoch: Int) throws(TrainingError) {
+        guard let validation else { return }
+        let network = current
+        let loss = try network.evaluate(rows: validation.rows, targets: validation.targets).loss
+        guard loss.isFinite else { throw .diverged(epoch: epoch, step: stepsPerEpoch) }
+        if kept.map({ loss < $0.loss }) ?? true { kept = (network, loss, epoch) }
     }
 
-    private var meanLoss: Double { tally.loss / Double(tally.rows) }
+    private func end(_ reason: TrainingReport.Reason, _ epoch: Int, _ step: Int)
+        throws(TrainingError) -> Bool
+    {
+        try checkWeights(epoch, step)
+        self.reason = reason
+        return false
+    }
+
+    /// The loss shows a NaN one step late; this looks at the last step's weights themselves.
+    private func checkWeights(_ epoch: Int, _ step: Int) throws(TrainingError) {
+        guard self.step.isFinite else { throw .diverged(epoch: epoch, step: step) }
+    }
+
+    private var meanLoss: Double { tally.rows > 0 ? tally.loss / Double(tally.rows) : .nan }
 
     private var accuracy: Double? {
-        network.head == .linear ? nil : Double(tally.correct) / Double(tally.rows)
+        start.head == .linear || tally.rows == 0 ? nil : Double(tally.correct) / Double(tally.rows)
     }
 
     private func standing(_ epoch: Int, _ step: Int) -> TrainingProgress {
@@ -134,18 +277,10 @@ private struct TrainingRun {
             step: step,
             steps: stepsPerEpoch,
             rowsDone: rowsDone,
-            loss: meanLoss,
-            accuracy: accuracy
-        )
-    }
-
-    private func report(epochs: Int, _ reason: TrainingReport.Reason) -> TrainingReport {
-        TrainingReport(
-            epochs: epochs,
-            steps: stepsTaken,
+            rowsMax: settings.epochs * order.count,
             loss: meanLoss,
             accuracy: accuracy,
-            reason: reason
+            validationLoss: kept?.loss
         )
     }
 }

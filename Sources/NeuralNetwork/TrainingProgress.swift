@@ -10,10 +10,14 @@ package struct TrainingProgress: Sendable, Equatable {
     package let steps: Int
     /// Rows seen so far, over all epochs.
     package let rowsDone: Int
+    /// Rows that will be seen at the most, over all epochs.
+    package let rowsMax: Int
     /// The mean loss of this epoch so far, each row by the weights of its step.
     package let loss: Double
     /// The share of this epoch's rows that were right; nil for regression.
     package let accuracy: Double?
+    /// The least validation loss of the epochs so far; nil without a validation.
+    package let validationLoss: Double?
 }
 
 /// What the observer of a training run wants next.
@@ -32,6 +36,8 @@ package struct TrainingReport: Sendable, Equatable, Codable {
         case completed
         /// The loss of an epoch was below the set threshold.
         case lossBelow = "loss_below"
+        /// The validation loss had not fallen for as many epochs as the patience allows.
+        case validationLoss = "validation_loss"
         /// The observer asked for it.
         case stopped
     }
@@ -46,4 +52,8 @@ package struct TrainingReport: Sendable, Equatable, Codable {
     package let accuracy: Double?
     /// Why it ended.
     package let reason: Reason
+    /// The epoch with the least validation loss; nil without a validation.
+    package let bestEpoch: Int?
+    /// That loss.
+    package let validationLoss: Double?
 }

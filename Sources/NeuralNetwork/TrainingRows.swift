@@ -7,7 +7,10 @@ package protocol TrainingRows: Sendable {
     /// Writes the rows with these indices one after the other, ready for the network.
     ///
     /// `target` holds exactly `indices.count × width` numbers; every one must be written.
+    /// Several threads may ask at the same time.
     func gather(_ indices: Span<Int32>, into target: inout MutableSpan<Float>)
+    /// The rows as bytes where they are kept as such; ``gather(_:into:)`` gives the same numbers.
+    var compact: CompactRows? { get }
 }
 
 /// What each row should give.
@@ -66,4 +69,45 @@ package enum Targets: Sendable {
             throw .targetsDoNotFitHead(network.head)
         }
     }
+}
+
+/// Rows that are kept as bytes, so that whoever needs them scales them himself.
+package struct CompactRows: Sendable {
+    /// Whole rows, from the offset on.
+    let bytes: [UInt8]
+    let offset: Int
+    /// How many bytes a row has.
+    let width: Int
+    /// Which of the rows are meant, in order; all when nil.
+    let numbers: [Int32]?
+    /// How a byte becomes an engine input.
+    let scaling: ByteScaling
+
+    /// Takes rows that are checked here, so that no row that is asked for lies outside.
+    ///
+    /// - Precondition: Every number is that of a whole row of `width` bytes.
+    package init(
+        bytes: [UInt8],
+        offset: Int,
+        width: Int,
+        numbers: [Int32]?,
+        scaling: ByteScaling
+    ) {
+        precondition(width > 0 && offset >= 0 && offset <= bytes.count)
+        let rows = (bytes.count - offset) / width
+        precondition(numbers?.allSatisfy { $0 >= 0 && Int($0) < rows } ?? true)
+        self.bytes = bytes
+        self.offset = offset
+        self.width = width
+        self.numbers = numbers
+        self.scaling = scaling
+    }
+
+    /// How many rows are meant.
+    package var rowCount: Int { numbers?.count ?? (bytes.count - offset) / width }
+}
+
+extension TrainingRows {
+    /// Most rows are not.
+    package var compact: CompactRows? { nil }
 }

@@ -163,6 +163,41 @@ import Testing
         #expect(try probabilities([-1e30], .sigmoid) == [0])
     }
 
+    @Test("rows of bytes give the bits of their scaled numbers", arguments: [1, 3, 61, 130])
+    func bytes(rowCount: Int) throws {
+        let network = try someNetwork([300, 70, 10])
+        let bytes = noise(rowCount * 300, seed: 4).map { UInt8(($0 + 1) * 127) }
+        let scaling = ByteScaling(offset: 3, factor: 1 / 255, limit: 0.9)
+        let numbers = bytes.map { min(max((Float($0) - 3) * (1 / 255), -0.9), 0.9) }
+        var scratch = InferenceScratch()
+        network.forward(rows: numbers.span, rowCount: rowCount, scratch: &scratch)
+        let expected = copied(scratch.logits)
+        network.forward(
+            bytes: bytes.span,
+            scaling: scaling,
+            rowCount: rowCount,
+            scratch: &scratch
+        )
+        #expect(copied(scratch.logits) == expected && expected.count == rowCount * 10)
+    }
+
+    @Test("threads give the bits of one", arguments: [1, 7, 300])
+    func threads(rowCount: Int) throws {
+        // Large enough that a team takes part in all but the last layer.
+        let network = try someNetwork([700, 3000, 10], .gelu)
+        let rows = noise(rowCount * 700, seed: 3)
+        var scratch = InferenceScratch()
+        network.forward(rows: rows.span, rowCount: rowCount, scratch: &scratch)
+        let expected = copied(scratch.logits)
+        for threads in [2, 3] {
+            var team = InferenceScratch(for: network, rowsMax: rowCount, threads: threads)
+            for _ in 0..<3 {
+                network.forward(rows: rows.span, rowCount: rowCount, scratch: &team)
+                #expect(copied(team.logits) == expected)
+            }
+        }
+    }
+
     @Test("no rows give no outputs")
     func noRows() throws {
         let network = try someNetwork([4, 3, 2])

@@ -36,7 +36,7 @@ import Testing
             epochs: 30,
             batch: 16,
             optimizer: optimizer,
-            learningRate: optimizer == .adam ? 0.02 : 0.05
+            learningRate: optimizer == .sgd ? 0.05 : 0.02
         )
         let report = try Trainer(settings: settings)
             .train(&network, rows: rows, targets: .classes(classes))
@@ -293,6 +293,19 @@ import Testing
         refused("l2") { $0.l2 = -0.1 }
         refused("loss_below") { $0.lossBelow = .nan }
         refused("loss_below") { $0.lossBelow = 0 }
+        refused("warm_up_epochs") { $0.warmUpEpochs = -1 }
+        refused("warm_up_epochs") { $0.warmUpEpochs = .nan }
+        refused("step_epochs") { $0.stepEpochs = 0 }
+        refused("step_factor") { $0.stepFactor = 0 }
+        refused("rate_floor") { $0.rateFloor = 1.5 }
+        refused("weight_decay") { $0.weightDecay = -1 }
+        refused("dropout") { $0.dropout = 1 }
+        refused("dropout") { $0.dropout = .nan }
+        refused("label_smoothing") { $0.labelSmoothing = 1 }
+        refused("class_weights") { $0.classWeights = [1, -1] }
+        refused("class_weights") { $0.classWeights = [1, .infinity] }
+        refused("clip_norm") { $0.clipNorm = 0 }
+        refused("early_stopping") { $0.patience = 0 }
         try TrainingSettings().check()
     }
 
@@ -303,6 +316,17 @@ import Testing
         var expected = TrainingSettings(epochs: 7, optimizer: .sgd, learningRate: 0.5)
         expected.lossBelow = 0.25
         #expect(read == expected)
+        expected.schedule = .cosine
+        expected.warmUpEpochs = 1.5
+        expected.stepEpochs = 3
+        expected.stepFactor = 0.25
+        expected.rateFloor = 0.125
+        expected.weightDecay = 0.5
+        expected.dropout = 0.25
+        expected.labelSmoothing = 0.125
+        expected.classWeights = [1, 2]
+        expected.clipNorm = 3
+        expected.patience = 4
         let again = try JSONDecoder()
             .decode(TrainingSettings.self, from: JSONEncoder().encode(expected))
         #expect(again == expected)

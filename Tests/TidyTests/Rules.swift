@@ -30,7 +30,10 @@ enum UnsafePlaces {
     static let allowed = [
         "Sources/TLSTransport/", "Sources/HTTPTransport/", "Sources/Transfer/", "Sources/Digest/",
         "Sources/Compression/", "Sources/Features/", "Sources/NeuralNetwork/MatrixKernels",
-        "Sources/NeuralNetwork/TrainingKernels",
+        "Sources/NeuralNetwork/AlignedFloats", "Sources/NeuralNetwork/ComputeTeam",
+        "Sources/NeuralNetwork/PackedWeights", "Sources/NeuralNetwork/TrainingLayer",
+        "Sources/NeuralNetwork/TrainingStep", "Sources/NeuralNetwork/TrainingUpdate",
+        "Sources/NeuralNetwork/TrainingLoss",
         "Sources/Telemetry/", "Sources/Drift/", "Sources/Files/",
         "Sources/Retraining/BackgroundProcess.swift",
     ]
