@@ -25,6 +25,11 @@ package enum FileError: Error, Equatable, Sendable, CustomStringConvertible {
         if case .failed(_, _, ENOENT) = self { true } else { false }
     }
 
+    /// Whether something is at a path where nothing should be.
+    package var isPresent: Bool {
+        if case .failed(_, _, EEXIST) = self { true } else { false }
+    }
+
     /// What failed, why, and where.
     package var description: String {
         switch self {

@@ -37,7 +37,7 @@ package enum WholeFile {
         _ bytes: [UInt8],
         mode: mode_t = 0o644
     ) throws(FileError) {
-        let temporary = "\(path)\(temporaryInfix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let temporary = temporaryName(path)
         do {
             try create(temporary, bytes, mode: mode)
             try Folder.rename(temporary, to: path)
@@ -46,6 +46,27 @@ package enum WholeFile {
             throw error
         }
         try Folder.synchronise(Folder.parent(of: path))
+    }
+
+    /// Writes a new file, which nobody ever sees in part, and waits until it is on the disk.
+    ///
+    /// Temporary file in the same folder, `fsync`, `link`, `fsync` of the folder.
+    ///
+    /// - Throws: ``FileError``, also when anything is at the path; it then stays as it was.
+    package static func add(
+        _ path: String,
+        _ bytes: [UInt8],
+        mode: mode_t = 0o644
+    ) throws(FileError) {
+        let temporary = temporaryName(path)
+        defer { _ = unsafe unlink(temporary) }
+        try create(temporary, bytes, mode: mode)
+        _ = try retryingInterrupts("create", path) { unsafe link(temporary, path) }
+        try Folder.synchronise(Folder.parent(of: path))
+    }
+
+    private static func temporaryName(_ path: String) -> String {
+        "\(path)\(temporaryInfix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
     }
 
     /// What marks the name of a file that is not finished; ``Folder/sweep(_:)`` removes such.

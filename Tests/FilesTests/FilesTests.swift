@@ -36,6 +36,18 @@ import Testing
         #expect(try Folder.list(directory) == ["target"])
     }
 
+    @Test("an added file is whole, and nothing that is there is touched")
+    func add() throws {
+        let path = "\(directory)/export"
+        try WholeFile.add(path, [1, 2])
+        #expect(try WholeFile.read(path, bytesMax: 10) == [1, 2])
+        let error = #expect(throws: FileError.self) { try WholeFile.add(path, [3]) }
+        #expect(error?.isPresent == true)
+        #expect(throws: FileError.self) { try WholeFile.add("\(directory)/none/file", [3]) }
+        #expect(try WholeFile.read(path, bytesMax: 10) == [1, 2])
+        #expect(try Folder.list(directory) == ["export"])
+    }
+
     @Test("a file over the limit is refused, one at the limit is read")
     func limit() throws {
         let path = "\(directory)/file"
