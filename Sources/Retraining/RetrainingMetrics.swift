@@ -10,7 +10,7 @@ package struct RetrainingMetrics: Sendable {
     private let lastRun: GaugeFamily
     private let nextRun: GaugeFamily
     private let running: GaugeFamily
-    private let progress: GaugeFamily
+    private let training: TrainingMetrics
     private let stageSeconds: GaugeFamily
     private let score: GaugeFamily
     private let rows: GaugeFamily
@@ -46,11 +46,7 @@ package struct RetrainingMetrics: Sendable {
             help: "Whether a run is going on.",
             labels: ["model"]
         )
-        progress = try registry.gauge(
-            "leeway_retrain_progress_ratio",
-            help: "How much of the training steps of the present or last run is done.",
-            labels: ["model"]
-        )
+        training = try TrainingMetrics(registry)
         stageSeconds = try registry.gauge(
             "leeway_retrain_stage_duration_seconds",
             help: "How long each stage of the last run took.",
@@ -84,7 +80,7 @@ package struct RetrainingMetrics: Sendable {
     func prepare(model: String) {
         for result in Self.results { _ = runs.series([model, result]) }
         running.series([model]).set(0)
-        progress.series([model]).set(0)
+        training.prepare(model: model)
         nextRun.series([model]).set(0)
         lastSuccess.series([model]).set(0)
         lastRun.series([model]).set(0)
@@ -103,18 +99,17 @@ package struct RetrainingMetrics: Sendable {
 
     func started(model: String) {
         running.series([model]).set(1)
-        progress.series([model]).set(0)
+        training.started(model: model)
     }
 
     func follow(model: String, _ event: RetrainingEvent) {
         if case .download(let attempt) = event { downloads.record(attempt) }
-        guard case .progress(let now) = event, now.steps > 0, now.epochs > 0 else { return }
-        let done = Double(now.epoch - 1) + Double(now.step) / Double(now.steps)
-        progress.series([model]).set(min(1, max(0, done / Double(now.epochs))))
+        if case .progress(let now) = event { training.follow(model: model, now) }
     }
 
     func failed(model: String, code: String, at unixSeconds: Int64) {
         running.series([model]).set(0)
+        training.ended(model: model)
         lastRun.series([model]).set(Double(unixSeconds))
         runs.series([model, "failed"]).add(1)
         failures.series([model, code]).add(1)
@@ -122,6 +117,7 @@ package struct RetrainingMetrics: Sendable {
 
     func ended(model: String, _ outcome: RetrainingOutcome, at unixSeconds: Int64) {
         running.series([model]).set(0)
+        training.ended(model: model)
         lastRun.series([model]).set(Double(unixSeconds))
         runs.series([model, outcome.result.rawValue]).add(1)
         if outcome.result != .refused {

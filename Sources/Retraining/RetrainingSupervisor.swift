@@ -200,10 +200,25 @@ package actor RetrainingSupervisor {
             metrics.follow(model: model, event)
             switch event {
             case .stage(let stage): states[model]?.status.stage = stage
-            case .progress(let progress): states[model]?.status.progress = progress
+            case .progress(let progress):
+                states[model]?.status.progress = progress
+                if progress.step == progress.steps { tell(model, progress) }
             case .download, .outcome, .failure: break
             }
         }
+    }
+
+    /// One line an epoch.
+    private func tell(_ model: String, _ progress: RetrainingEvent.Progress) {
+        var metadata: Logger.Metadata = [
+            "model": "\(model)", "training.epoch": "\(progress.epoch)",
+            "training.epochs": "\(progress.epochs)", "training.loss": "\(progress.loss)",
+            "training.rows_per_second": "\(progress.rowsPerSecond)",
+        ]
+        if let accuracy = progress.accuracy { metadata["training.accuracy"] = "\(accuracy)" }
+        if let loss = progress.validationLoss { metadata["training.validation_loss"] = "\(loss)" }
+        if let left = progress.secondsLeft { metadata["training.seconds_left"] = "\(left)" }
+        logger.info("training epoch ended", metadata: metadata)
     }
 
     private func succeeded(_ model: String, _ outcome: RetrainingOutcome) {

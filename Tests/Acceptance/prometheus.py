@@ -70,7 +70,7 @@ FIXED = {
 AFTER_ITS_EVENT = set()
 
 # Grafana's names of the units that the dashboards use.
-UNITS = {"none", "short", "s", "percentunit", "bytes", "Bps", "reqps", "cps"}
+UNITS = {"none", "short", "s", "percentunit", "bytes", "Bps", "reqps", "cps", "rowsps"}
 
 ANNOTATIONS = {"Swaps", "Retraining", "Drift alarms", "Starts"}
 METRIC = re.compile(r"(?<![\w:])(?:leeway|http_server|process)_[a-z0-9_]+(?![\w:])")
