@@ -169,7 +169,10 @@ let package = Package(
                 nioPosix,
             ]
         ),
-        tests("ApplianceTests", ["Appliance", "Files", yams]),
+        tests(
+            "ApplianceTests",
+            ["Appliance", "ModelStore", "ModelTestSupport", "NeuralNetwork", "Files", yams]
+        ),
         tests("ToolsTests", ["Tools", "Features", "NeuralNetwork"]),
         tests(
             "FlowTests",

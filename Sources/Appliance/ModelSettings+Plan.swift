@@ -15,6 +15,9 @@ extension ModelSettings {
             hidden: network.hidden,
             activation: planActivation,
             training: trainingSettings,
+            validation: training.earlyStopping > 0 ? training.validation : nil,
+            warmStart: training.warmStart,
+            threads: training.threads > 0 ? training.threads : ProcessorCount.usable,
             train: data.train.source,
             test: data.test?.source,
             holdout: data.holdout,
@@ -38,16 +41,29 @@ extension ModelSettings {
     }
 
     private var trainingSettings: TrainingSettings {
-        TrainingSettings(
+        var settings = TrainingSettings(
             epochs: training.epochs,
             batch: training.batch,
-            optimizer: training.optimizer == .adam ? .adam : .sgd,
+            optimizer: TrainingSettings.Optimizer(rawValue: training.optimizer.rawValue) ?? .adam,
             learningRate: Float(training.learningRate),
             momentum: Float(training.momentum),
             seed: UInt64(training.seed),
             lossBelow: training.lossBelow.map { Float($0) },
             l2: Float(training.l2)
         )
+        settings.schedule =
+            TrainingSettings.Schedule(rawValue: training.schedule.rawValue) ?? .constant
+        settings.warmUpEpochs = training.warmUpEpochs
+        settings.stepEpochs = training.stepEpochs
+        settings.stepFactor = Float(training.stepFactor)
+        settings.rateFloor = Float(training.rateFloor)
+        settings.weightDecay = Float(training.weightDecay)
+        settings.dropout = Float(training.dropout)
+        settings.labelSmoothing = Float(training.labelSmoothing)
+        settings.classWeights = training.classWeights.map { Float($0) }
+        settings.clipNorm = training.clipNorm.map { Float($0) }
+        settings.patience = training.earlyStopping > 0 ? training.earlyStopping : nil
+        return settings
     }
 
     private var planInput: RetrainingPlan.Input {

@@ -115,21 +115,56 @@ package struct TrainingChoices: Sendable, Equatable {
     package var optimizer: Optimizer
     /// Step size.
     package var learningRate: Double
+    /// How the step size changes.
+    package var schedule: Schedule
+    /// Epochs over which the step size rises from nothing.
+    package var warmUpEpochs: Double
+    /// Epochs between two falls of the step size.
+    package var stepEpochs: Int
+    /// What each fall multiplies the step size with.
+    package var stepFactor: Double
+    /// The share of the step size that the cosine leaves at the end.
+    package var rateFloor: Double
     /// Momentum of `sgd`.
     package var momentum: Double
+    /// Decay of the weights of `adamw`, times the step size.
+    package var weightDecay: Double
     /// L2 penalty on the weights.
     package var l2: Double
-    /// Seed of initialisation and shuffling.
+    /// The share of hidden outputs that a step drops.
+    package var dropout: Double
+    /// The share of a class target that is spread evenly.
+    package var labelSmoothing: Double
+    /// What a row counts by its class; empty for 1 each.
+    package var classWeights: [Double]
+    /// The greatest norm of all slopes together.
+    package var clipNorm: Double?
+    /// Seed of initialisation, shuffling and dropping.
     package var seed: Int
     /// Training ends when an epoch's mean loss falls below this.
     package var lossBelow: Double?
+    /// Epochs without a better validation loss after which training ends; 0 runs all.
+    package var earlyStopping: Int
+    /// The share of the training rows that is kept for validation with early stopping.
+    package var validation: Double
+    /// Whether training begins with the champion's weights where they fit.
+    package var warmStart: Bool
+    /// Threads that share each step; 0 is one a core.
+    package var threads: Int
 
     /// The optimiser.
     package enum Optimizer: String, CaseIterable, Sendable {
         /// Adam with Keras' defaults.
         case adam
+        /// Adam with decoupled weight decay.
+        case adamW = "adamw"
         /// Stochastic gradient descent with momentum.
         case sgd
+    }
+
+    /// How the step size changes over a run.
+    package enum Schedule: String, CaseIterable, Sendable {
+        case constant, step, cosine
     }
 }
 

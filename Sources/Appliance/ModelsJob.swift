@@ -20,6 +20,8 @@ package struct ModelsJob {
         case promote(Int, reason: String)
         /// Make the version before current.
         case rollback(reason: String)
+        /// Write the weights of one version, or of the current one, to a file.
+        case export(Int?, to: ExportTarget)
     }
 
     /// Names the model; nil takes the only one.
@@ -59,6 +61,8 @@ package struct ModelsJob {
                 now: Self.now
             )
             return (changed(directory, "rolled back to", version, previous), 0)
+        case .export(let version, let target):
+            return (try target.write(try chosen(version, directory), directory, json: json), 0)
         }
     }
 
@@ -121,11 +125,17 @@ package struct ModelsJob {
     }
 
     private func show(_ directory: ModelDirectory, _ version: Int?) throws -> String {
+        let version = try chosen(version, directory)
+        let manifest = try Manifest.read(from: directory, version: version)
+        return String(decoding: try StoreJSON.encode(manifest, pretty: !json), as: UTF8.self)
+    }
+
+    /// The version that a command means: the current one when it names none.
+    private func chosen(_ version: Int?, _ directory: ModelDirectory) throws -> Int {
         guard let version = try version ?? directory.current()?.version else {
             throw StoreError.empty(model: directory.model)
         }
-        let manifest = try Manifest.read(from: directory, version: version)
-        return String(decoding: try StoreJSON.encode(manifest, pretty: !json), as: UTF8.self)
+        return version
     }
 
     private struct Check: Encodable {
@@ -181,6 +191,10 @@ package enum JobError: Error, CustomStringConvertible, Sendable {
     case unknownTrigger(String)
     /// Neither the fitted rows nor the hold-out.
     case unknownPart(String)
+    /// Neither of the layouts that weights are written in.
+    case unknownLayout(String)
+    /// Something is where a new file should be.
+    case fileExists(String)
 
     /// What is wrong and what would be right.
     package var description: String {
@@ -193,6 +207,10 @@ package enum JobError: Error, CustomStringConvertible, Sendable {
             "--trigger \(word): expected bootstrap, schedule, drift or manual"
         case .unknownPart(let word):
             "--set \(word): expected train or holdout"
+        case .unknownLayout(let word):
+            "--layout \(word): expected pytorch or keras"
+        case .fileExists(let path):
+            "\(path): is there already: name another file, or say --overwrite"
         }
     }
 }

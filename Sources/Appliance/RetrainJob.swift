@@ -5,11 +5,12 @@ internal import Retraining
 internal import Telemetry
 internal import Transfer
 
-/// What `leeway retrain` does: one pass of the retraining flow in this process.
+/// What `leeway retrain` and `leeway models import` do: one pass of the retraining flow in this
+/// process, with a network that is fitted here or was elsewhere.
 package struct RetrainJob {
     private let settings: Settings
     private let model: String?
-    private let trigger: String
+    private let work: Work
     private let output: Output
 
     /// What is told, and where.
@@ -22,11 +23,19 @@ package struct RetrainJob {
         case events
     }
 
+    /// Where the network comes from.
+    package enum Work: Sendable {
+        /// It is fitted, for this reason.
+        case retrain(trigger: String)
+        /// Its weights are in this file.
+        case importing(String)
+    }
+
     /// Names the model; nil takes the only one.
-    package init(settings: Settings, model: String?, trigger: String, output: Output) {
+    package init(settings: Settings, model: String?, work: Work, output: Output) {
         self.settings = settings
         self.model = model
-        self.trigger = trigger
+        self.work = work
         self.output = output
     }
 
@@ -35,9 +44,12 @@ package struct RetrainJob {
     /// - Returns: The report for standard output, and the exit code.
     package func run() async -> (report: String?, code: Int32) {
         let model: ModelSettings
-        let trigger: RetrainingTrigger
+        let run: (RetrainingPipeline) async throws -> RetrainingOutcome
         do {
-            (model, trigger) = try (chosenModel(), chosenTrigger())
+            model = try chosenModel()
+            run = try chosenWork(model)
+        } catch let error as RetrainingError {
+            return failed("\(error)", code: 1, errorCode: error.code)
         } catch {
             return failed("\(error)", code: 2, errorCode: "usage")
         }
@@ -53,7 +65,7 @@ package struct RetrainJob {
             if output != .events { (log.level, log.format) = (.warning, .text) }
             let logging = try ApplianceLogging(log)
             defer { logging.sink.shutdown() }
-            let outcome = try await pipeline(model, telling, logging).run(trigger)
+            let outcome = try await run(pipeline(model, telling, logging))
             telling.end()
             telling.tell(.outcome(outcome))
             let code: Int32 = outcome.result == .refused ? 3 : 0
@@ -77,11 +89,19 @@ package struct RetrainJob {
         return found
     }
 
-    private func chosenTrigger() throws -> RetrainingTrigger {
-        guard let trigger = RetrainingTrigger(rawValue: trigger) else {
-            throw JobError.unknownTrigger(trigger)
+    private func chosenWork(_ model: ModelSettings) throws
+        -> (RetrainingPipeline) async throws -> RetrainingOutcome
+    {
+        switch work {
+        case .retrain(let word):
+            guard let trigger = RetrainingTrigger(rawValue: word), trigger != .import else {
+                throw JobError.unknownTrigger(word)
+            }
+            return { try await $0.run(trigger) }
+        case .importing(let path):
+            let file = try WeightFile(path: path, plan: model.plan(settings))
+            return { try await $0.run(importing: file) }
         }
-        return trigger
     }
 
     private func pipeline(

@@ -47,7 +47,9 @@ struct RetrainingTelling: Sendable {
         let numbers =
             "epoch \(progress.epoch)/\(progress.epochs)  loss \(Self.rounded(progress.loss))"
             + (progress.accuracy.map { "  accuracy \(Self.rounded($0))" } ?? "")
+            + (progress.validationLoss.map { "  validation loss \(Self.rounded($0))" } ?? "")
             + "  \(Int(progress.rowsPerSecond)) rows/s"
+            + (progress.secondsLeft.map { "  \(Int($0.rounded(.up))) s left" } ?? "")
         if bar {
             let width = 30
             let share = Double(progress.step) / Double(max(1, progress.steps))

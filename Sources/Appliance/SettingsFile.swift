@@ -41,7 +41,7 @@ package enum SettingsFile {
             throw SettingsError(problems: [problem(of: error, file: file)])
         }
         let settings = Settings(root: root, reading: reading)
-        reading.checkVariables(except: ["LEEWAY_CONFIG"])
+        reading.checkVariables(except: ["LEEWAY_CONFIG", KernelChoice.variable])
         guard reading.problems.isEmpty else { throw SettingsError(problems: reading.problems) }
         return settings
     }

@@ -84,6 +84,18 @@ extension SettingsSection {
         return number
     }
 
+    /// A list of numbers, each within a range.
+    mutating func numbers(_ key: String, in range: ClosedRange<Double>, doc: String) -> [Double] {
+        texts(key, default: [], doc: doc).compactMap { text in
+            let number = Double(text).flatMap { range.contains($0) ? $0 : nil }
+            if number == nil {
+                let limits = "\(range.lowerBound)…\(range.upperBound)"
+                report("expected numbers in \(limits), found \(text)", key: key)
+            }
+            return number
+        }
+    }
+
     /// `true` or `false`.
     mutating func flag(_ key: String, default value: Bool, doc: String) -> Bool {
         ask(key, value: "\(value)", doc: doc)

@@ -10,27 +10,136 @@ extension TrainingChoices {
             doc: "passes over the training rows"
         )
         batch = section.integer("batch", default: 32, in: 1...65_536, doc: "rows a step")
-        optimizer = section.choice("optimizer", default: Optimizer.adam, doc: "adam or sgd")
+        optimizer = section.choice(
+            "optimizer",
+            default: Optimizer.adam,
+            doc: "adam, adamw or sgd"
+        )
         learningRate = section.number(
             "learning_rate",
             default: 0.001,
             in: 1e-9...100,
             doc: "step size"
         )
+        (schedule, warmUpEpochs, stepEpochs, stepFactor, rateFloor) = Self.stepSizes(&section)
         momentum = section.number("momentum", default: 0, in: 0...0.9999, doc: "momentum of sgd")
+        weightDecay = section.number(
+            "weight_decay",
+            default: 0.01,
+            in: 0...100,
+            doc: "decay of the weights of adamw, times the step size"
+        )
         l2 = section.number("l2", default: 0, in: 0...10, doc: "L2 penalty on the weights")
+        (dropout, labelSmoothing, classWeights, clipNorm) = Self.regularisation(&section)
         seed = section.integer(
             "seed",
             default: 1,
             in: 0...Int.max,
-            doc: "seed of initialisation and shuffling"
+            doc: "seed of initialisation, shuffling and dropping"
         )
-        lossBelow = section.optionalNumber(
-            "loss_below",
-            in: 0...1e9,
-            doc: "training ends when an epoch's mean loss falls below this"
+        (lossBelow, earlyStopping, validation) = Self.ending(&section)
+        warmStart = section.flag(
+            "warm_start",
+            default: false,
+            doc: "begin with the champion's weights where they fit"
+        )
+        threads = section.integer(
+            "threads",
+            default: 0,
+            in: 0...64,
+            doc: "threads that share each step; 0 is one a core; the result is the same"
         )
         section.finish()
+    }
+
+    private static func stepSizes(_ section: inout SettingsSection) -> (
+        schedule: Schedule, warmUpEpochs: Double, stepEpochs: Int, stepFactor: Double,
+        rateFloor: Double
+    ) {
+        (
+            section.choice(
+                "schedule",
+                default: Schedule.constant,
+                doc: "how the step size changes: constant, step or cosine"
+            ),
+            section.number(
+                "warm_up_epochs",
+                default: 0,
+                in: 0...100_000,
+                doc: "epochs over which the step size rises from nothing; may be broken"
+            ),
+            section.integer(
+                "step_epochs",
+                default: 10,
+                in: 1...100_000,
+                doc: "schedule step: epochs between two falls of the step size"
+            ),
+            section.number(
+                "step_factor",
+                default: 0.1,
+                in: 1e-6...1,
+                doc: "schedule step: what each fall multiplies the step size with"
+            ),
+            section.number(
+                "rate_floor",
+                default: 0,
+                in: 0...1,
+                doc: "schedule cosine: share of the step size that is left at the end"
+            )
+        )
+    }
+
+    private static func regularisation(_ section: inout SettingsSection) -> (
+        dropout: Double, labelSmoothing: Double, classWeights: [Double], clipNorm: Double?
+    ) {
+        (
+            section.number(
+                "dropout",
+                default: 0,
+                in: 0...0.99,
+                doc: "share of each hidden layer's outputs that a step drops"
+            ),
+            section.number(
+                "label_smoothing",
+                default: 0,
+                in: 0...0.99,
+                doc: "share of a class target that is spread evenly over the classes"
+            ),
+            section.numbers(
+                "class_weights",
+                in: 0...1e6,
+                doc: "what a row's loss counts by its class, one number a class; empty is 1 each"
+            ),
+            section.optionalNumber(
+                "clip_norm",
+                in: 1e-9...1e9,
+                doc: "greatest norm of all slopes together; longer ones are shortened"
+            )
+        )
+    }
+
+    private static func ending(_ section: inout SettingsSection) -> (
+        lossBelow: Double?, earlyStopping: Int, validation: Double
+    ) {
+        (
+            section.optionalNumber(
+                "loss_below",
+                in: 0...1e9,
+                doc: "training ends when an epoch's mean loss falls below this"
+            ),
+            section.integer(
+                "early_stopping",
+                default: 0,
+                in: 0...100_000,
+                doc: "epochs without a better validation loss that end training; 0 runs all epochs"
+            ),
+            section.number(
+                "validation",
+                default: 0.1,
+                in: 0.01...0.5,
+                doc: "share of the training rows that early stopping is judged by"
+            )
+        )
     }
 }
 

@@ -10,7 +10,7 @@ package struct JournalEntry: Codable, Sendable, Equatable {
     package var version: Int
     /// The version that was current before; nil when there was none.
     package var previous: Int?
-    /// Who: `schedule`, `drift`, `bootstrap`, `manual`, or an operator's name.
+    /// Who: `schedule`, `drift`, `bootstrap`, `manual`, `import`, or an operator's name.
     package var actor: String
     /// Why, in words.
     package var reason: String

@@ -47,7 +47,8 @@ package struct Manifest: Codable, Sendable, Equatable {
 
     /// Where the rows came from.
     package struct Provenance: Codable, Sendable, Equatable {
-        /// The SHA-256 of each decompressed source file, by its role (`train.features`, …).
+        /// The SHA-256 of each decompressed source file, by its role (`train.features`, …), and of
+        /// the file that weights were imported from (`weights`).
         package var sources: [String: String]
         /// The SHA-256 of the settings that shape the model.
         package var settings: String
@@ -73,7 +74,8 @@ package struct Manifest: Codable, Sendable, Equatable {
 
     /// How a version was fitted, and how it scored.
     package struct TrainingSummary: Codable, Sendable, Equatable {
-        /// Why the run was started: `manual`, `schedule`, `drift`, `bootstrap`.
+        /// Why the run was started: `manual`, `schedule`, `drift`, `bootstrap`,
+        /// `import`.
         package var trigger: String
         /// Wall-clock seconds of fitting.
         package var seconds: Double

@@ -27,9 +27,9 @@ struct PublishStep {
             data: provenance,
             training: Manifest.TrainingSummary(
                 trigger: trigger.rawValue,
-                seconds: candidate.training.seconds,
-                epochs: candidate.training.epochs,
-                seed: plan.training.seed,
+                seconds: candidate.training?.seconds ?? 0,
+                epochs: candidate.training?.epochs ?? 0,
+                seed: candidate.training == nil ? 0 : plan.training.seed,
                 scores: scores.candidate
             ),
             network: candidate.network,

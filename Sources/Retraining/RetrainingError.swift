@@ -12,6 +12,8 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
     case data(role: String, reason: String, code: String)
     /// Fitting failed: the loss or the weights are no longer finite.
     case training(String)
+    /// Weights from elsewhere cannot be read, or do not fit the model.
+    case weights(reason: String, code: String)
     /// The store refused.
     case store(StoreError)
     /// The run took longer than the configuration allows, or was ended from outside.
@@ -29,6 +31,7 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
         case .digestMismatch: "data_digest_mismatch"
         case .data(_, _, let code): "data_\(code)"
         case .training: "training_failed"
+        case .weights(_, let code): code
         case .store(let error): error.code
         case .ended: "ended"
         case .child: "child_failed"
@@ -50,6 +53,7 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
             "\(role): SHA-256 of the decompressed bytes is \(found), the configuration demands \(expected)"
         case .data(let role, let reason, _): "\(role): \(reason)"
         case .training(let reason): "training failed: \(reason)"
+        case .weights(let reason, _): reason
         case .store(let error): error.description
         case .ended(let reason): "retrain ended: \(reason)"
         case .child(let reason): "retraining process: \(reason)"

@@ -11,6 +11,8 @@ package enum RetrainingTrigger: String, Codable, CaseIterable, Sendable {
     case drift
     /// A person, or something that acts for one.
     case manual
+    /// A person brings weights that were fitted elsewhere.
+    case `import`
 
     /// Whether a run ends as `unchanged` when the data and the settings are those of the
     /// current version; a manual one always trains.
@@ -31,9 +33,9 @@ package struct RetrainingOutcome: Codable, Sendable, Equatable {
     package var reason: String
     /// Rows that were fitted and held out.
     package var rows: Rows
-    /// How the candidate was fitted; nil when none was.
+    /// How the candidate was fitted; nil when none was, or it was fitted elsewhere.
     package var training: Training?
-    /// The candidate's scores on the hold-out; nil when none was fitted.
+    /// The candidate's scores on the hold-out; nil when there was none.
     package var evaluation: Scores?
     /// The champion's scores on the same rows; nil when there was none.
     package var champion: Scores?
@@ -74,12 +76,39 @@ package struct RetrainingOutcome: Codable, Sendable, Equatable {
         package var epochs: Int
         /// Mean loss of the last epoch.
         package var loss: Double
+        /// Why it ended: the epochs were over, or what else the settings allow.
+        package var reason: String?
+        /// With early stopping the epoch whose weights were taken.
+        package var bestEpoch: Int?
+        /// That epoch's validation loss.
+        package var validationLoss: Double?
+        /// The version whose weights it began with; nil for random ones.
+        package var startedFrom: Int?
 
         /// Takes note of a fit.
-        package init(seconds: Double, epochs: Int, loss: Double) {
+        package init(
+            seconds: Double,
+            epochs: Int,
+            loss: Double,
+            reason: String? = nil,
+            bestEpoch: Int? = nil,
+            validationLoss: Double? = nil,
+            startedFrom: Int? = nil
+        ) {
             self.seconds = seconds
             self.epochs = epochs
             self.loss = loss
+            self.reason = reason
+            self.bestEpoch = bestEpoch
+            self.validationLoss = validationLoss
+            self.startedFrom = startedFrom
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case seconds, epochs, loss, reason
+            case bestEpoch = "best_epoch"
+            case validationLoss = "validation_loss"
+            case startedFrom = "started_from"
         }
     }
 }
@@ -113,6 +142,10 @@ package enum RetrainingEvent: Codable, Sendable, Equatable {
         package var accuracy: Double?
         /// Rows fitted a second.
         package var rowsPerSecond: Double
+        /// Seconds until the last epoch ends, at this pace.
+        package var secondsLeft: Double?
+        /// The least validation loss of the epochs so far; nil without a validation.
+        package var validationLoss: Double?
 
         /// Takes note of a step.
         package init(
@@ -122,7 +155,9 @@ package enum RetrainingEvent: Codable, Sendable, Equatable {
             steps: Int,
             loss: Double,
             accuracy: Double?,
-            rowsPerSecond: Double
+            rowsPerSecond: Double,
+            secondsLeft: Double? = nil,
+            validationLoss: Double? = nil
         ) {
             self.epoch = epoch
             self.epochs = epochs
@@ -131,6 +166,8 @@ package enum RetrainingEvent: Codable, Sendable, Equatable {
             self.loss = loss
             self.accuracy = accuracy
             self.rowsPerSecond = rowsPerSecond
+            self.secondsLeft = secondsLeft
+            self.validationLoss = validationLoss
         }
     }
 }

@@ -49,6 +49,23 @@ package struct RetrainingPipeline {
     /// - Returns: How it ended.
     /// - Throws: ``RetrainingError``; nothing has changed then.
     package func run(_ trigger: RetrainingTrigger) async throws -> RetrainingOutcome {
+        try await run(trigger, nil)
+    }
+
+    /// Runs the steps with weights that were fitted elsewhere: nothing is trained, all else is the
+    /// same.
+    ///
+    /// - Parameter file: The weights.
+    /// - Returns: How the run ended.
+    /// - Throws: ``RetrainingError``; nothing has changed then.
+    package func run(importing file: WeightFile) async throws -> RetrainingOutcome {
+        try await run(.import, file)
+    }
+
+    private func run(
+        _ trigger: RetrainingTrigger,
+        _ file: WeightFile?
+    ) async throws -> RetrainingOutcome {
         let lock = try await takeLock()
         try directory.recover(now: clock.date)
         downloads.sweep()
@@ -57,13 +74,11 @@ package struct RetrainingPipeline {
 
         let sources = try await stages.run(.download) { try await downloads.run() }
         let data = try await stages.run(.validate) { try ValidateStep(plan: plan).run(sources) }
-        let provenance = try data.provenance(plan)
+        let provenance = try data.provenance(plan, file)
         if trigger.endsWhenUnchanged, let champion, champion.isSameOrigin(as: provenance) {
             return try unchanged(champion, data, trigger, stages)
         }
-        let candidate = try await stages.run(.train) {
-            try TrainStep(plan: plan, clock: clock, tell: tell).run(data)
-        }
+        let candidate = try await candidate(file, data, champion, &stages)
         let scores = try await stages.run(.evaluate) {
             try EvaluateStep(plan: plan).run(candidate, champion, data)
         }
@@ -83,6 +98,19 @@ package struct RetrainingPipeline {
         // The lock is given back here and no earlier.
         extendLifetime(lock)
         return outcome
+    }
+
+    /// The third step: a network that is fitted here, or was elsewhere.
+    private func candidate(
+        _ file: WeightFile?,
+        _ data: TrainingData,
+        _ champion: Champion?,
+        _ stages: inout StageTimes
+    ) async throws -> Candidate {
+        if let file { return try ImportStep(plan: plan).run(file, data) }
+        return try await stages.run(.train) {
+            try TrainStep(plan: plan, clock: clock, tell: tell).run(data, champion)
+        }
     }
 
     /// Takes the store's lock; a holder that is just ending gets a second.
@@ -111,7 +139,7 @@ package struct RetrainingPipeline {
             published: false,
             result: .unchanged,
             reason: "data and settings are those of version \(champion.version)",
-            rows: data.counts,
+            rows: data.counts(fitted: true),
             training: nil,
             evaluation: nil,
             champion: nil,
@@ -134,7 +162,7 @@ package struct RetrainingPipeline {
             published: result == .published,
             result: result,
             reason: reason,
-            rows: data.counts,
+            rows: data.counts(fitted: candidate.training != nil),
             training: candidate.training,
             evaluation: scores.candidate,
             champion: scores.champion,

@@ -19,6 +19,12 @@ package struct RetrainingPlan: Sendable {
     package var activation: Activation
     /// How the network is fitted.
     package var training: TrainingSettings
+    /// The share of the training rows that early stopping is judged by; nil without it.
+    package var validation: Double?
+    /// Whether training begins with the champion's weights where they fit.
+    package var warmStart: Bool
+    /// Threads that share each step; the result is the same for any number.
+    package var threads: Int
     /// The rows that are fitted.
     package var train: Source
     /// The rows of the hold-out; nil takes a share of `train`.
@@ -77,6 +83,9 @@ package struct RetrainingPlan: Sendable {
         hidden: [Int],
         activation: Activation,
         training: TrainingSettings,
+        validation: Double? = nil,
+        warmStart: Bool = false,
+        threads: Int = 1,
         train: Source,
         test: Source?,
         holdout: Double,
@@ -91,6 +100,9 @@ package struct RetrainingPlan: Sendable {
         self.hidden = hidden
         self.activation = activation
         self.training = training
+        self.validation = validation
+        self.warmStart = warmStart
+        self.threads = threads
         self.train = train
         self.test = test
         self.holdout = holdout
@@ -113,6 +125,8 @@ package struct RetrainingPlan: Sendable {
         let activation: String
         let training: TrainingSettings
         let holdout: Double?
+        let validation: Double?
+        let warmStart: Bool?
 
         init(_ plan: RetrainingPlan) {
             task = plan.task
@@ -122,6 +136,8 @@ package struct RetrainingPlan: Sendable {
             activation = plan.activation.rawValue
             training = plan.training
             holdout = plan.test == nil ? plan.holdout : nil
+            validation = plan.validation
+            warmStart = plan.warmStart ? true : nil
         }
     }
 }

@@ -29,19 +29,39 @@ struct TargetUnit {
         (self.mean, self.deviation) = (mean, deviation)
     }
 
+    /// Other targets of the same kind in the unit of the fit.
+    func standardised(_ targets: Targets) -> Targets {
+        guard case .values(let values) = targets else { return targets }
+        return .values(values.map { Float((Double($0) - mean) / deviation) })
+    }
+
+    /// A network with answers in the data's unit, as the fit takes it; nil when that is so small
+    /// that a weight is no longer finite.
+    func standardised(_ network: MultilayerPerceptron) -> MultilayerPerceptron? {
+        try? Self.scaled(network, by: 1 / deviation, adding: -mean / deviation)
+    }
+
     /// The fitted network with answers in the data's unit.
     ///
     /// - Throws: `NetworkError` when the unit is so large that a weight is no longer finite.
     func restored(_ network: MultilayerPerceptron) throws -> MultilayerPerceptron {
+        try Self.scaled(network, by: deviation, adding: mean)
+    }
+
+    private static func scaled(
+        _ network: MultilayerPerceptron,
+        by factor: Double,
+        adding offset: Double
+    ) throws -> MultilayerPerceptron {
         guard network.head == .linear, let last = network.layers.last else { return network }
-        let weights = last.weights.values.map { Float(Double($0) * deviation) }
+        let weights = last.weights.values.map { Float(Double($0) * factor) }
         let scaled = DenseLayer(
             weights: Matrix(
                 rows: last.weights.rows,
                 columns: last.weights.columns,
                 values: weights
             ),
-            bias: last.bias.map { Float(Double($0) * deviation + mean) },
+            bias: last.bias.map { Float(Double($0) * factor + offset) },
             activation: last.activation
         )
         return try MultilayerPerceptron(

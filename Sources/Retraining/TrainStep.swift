@@ -1,6 +1,6 @@
-internal import Features
+package import Features
 internal import ModelStore
-internal import NeuralNetwork
+package import NeuralNetwork
 
 /// Rows of a data set as the trainer takes them: compact in memory, scaled while they are
 /// gathered, by the very code that scales a request.
@@ -24,6 +24,19 @@ struct EncodedRows: TrainingRows {
         schema.encode(chosen.dataset, rows: numbers.span, into: &target)
     }
 
+    /// Images of bytes are scaled by the trainer itself, with the schema's numbers.
+    var compact: CompactRows? {
+        guard let image = schema.image, case .bytes(let bytes, let offset) = chosen.dataset.values
+        else { return nil }
+        return CompactRows(
+            bytes: bytes,
+            offset: offset,
+            width: schema.rawWidth,
+            numbers: chosen.rows,
+            scaling: ByteScaling(image.scaling)
+        )
+    }
+
     /// What each row should give, in the set's order.
     func targets(_ head: Head) -> Targets {
         switch (chosen.dataset.labels, head) {
@@ -37,10 +50,22 @@ struct EncodedRows: TrainingRows {
     }
 }
 
+extension ByteScaling {
+    /// The scaling of an image's pixels, as ``FeatureSchema/encode(raw:into:)`` does it.
+    package init(_ scaling: Scaling) {
+        self.init(
+            offset: scaling.offset,
+            factor: 1 / scaling.span,
+            limit: FeatureSchema.inputMax
+        )
+    }
+}
+
 /// A network that is fitted, but not yet judged.
 struct Candidate {
     let network: MultilayerPerceptron
-    let training: RetrainingOutcome.Training
+    /// How it was fitted; nil when that was done elsewhere.
+    let training: RetrainingOutcome.Training?
 }
 
 /// The third step: fits a new network to the training rows.
@@ -52,24 +77,32 @@ struct TrainStep {
     /// Seconds between two progress events.
     private static let period = 0.2
 
-    func run(_ data: TrainingData) throws(RetrainingError) -> Candidate {
-        let rows = EncodedRows(data.train, data.schema)
+    /// Fits a network.
+    ///
+    /// - Parameters:
+    ///   - data: Rows to fit; with early stopping a share of them is kept for validation.
+    ///   - champion: Where a warm start begins, if it fits.
+    /// - Returns: The network, and how it was fitted.
+    /// - Throws: ``RetrainingError/training(_:)``.
+    func run(_ data: TrainingData, _ champion: Champion?) throws(RetrainingError) -> Candidate {
+        let (fitted, kept) = try divided(data)
+        let rows = EncodedRows(fitted, data.schema)
         // A regression is fitted to standardised targets, so that the step size suits any unit.
         let unit = TargetUnit(rows.targets(plan.task.head))
         do {
-            var network = try MultilayerPerceptron(
-                inputWidth: data.schema.encodedWidth,
-                hidden: plan.hidden,
-                outputWidth: plan.task == .classification ? data.labels.count : 1,
-                activation: plan.activation,
-                head: plan.task.head,
-                seed: plan.training.seed
-            )
+            let base = plan.warmStart ? start(data, champion, unit) : nil
+            var network = try base?.network ?? fresh(data)
+            let validation = kept.map { kept in
+                let rows = EncodedRows(kept, data.schema)
+                let targets = unit.standardised(rows.targets(plan.task.head))
+                return Trainer.Validation(rows: rows, targets: targets)
+            }
             let start = clock.monotonicSeconds()
-            let report = try Trainer(settings: plan.training).train(
+            let report = try trainer().train(
                 &network,
                 rows: rows,
                 targets: unit.targets,
+                validation: validation,
                 progress: progress(start)
             )
             return Candidate(
@@ -77,12 +110,78 @@ struct TrainStep {
                 training: RetrainingOutcome.Training(
                     seconds: clock.monotonicSeconds() - start,
                     epochs: report.epochs,
-                    loss: report.loss
+                    loss: report.loss,
+                    reason: report.reason.rawValue,
+                    bestEpoch: report.bestEpoch,
+                    validationLoss: report.validationLoss,
+                    startedFrom: base?.version
                 )
             )
         } catch {
             throw .training("\(error)")
         }
+    }
+
+    private func trainer() throws(TrainingError) -> Trainer {
+        try Trainer(
+            settings: plan.training,
+            threads: plan.threads,
+            clock: clock.monotonicSeconds
+        )
+    }
+
+    /// The rows that are fitted, and those by which it is seen when to stop.
+    ///
+    /// A row falls on the same side in every run: by where it came from, never by its content.
+    private func divided(_ data: TrainingData) throws(RetrainingError) -> (
+        fitted: TrainingData.RowSet, kept: TrainingData.RowSet?
+    ) {
+        guard let share = plan.validation else { return (data.train, nil) }
+        let split: DataSplit
+        do {
+            split = try DataSplit(share: share, purpose: "validation")
+        } catch {
+            throw .training("\(error)")
+        }
+        let dataset = data.train.dataset
+        let (fitted, kept) = split.split(dataset, rows: data.train.rows)
+        guard !fitted.isEmpty, !kept.isEmpty else {
+            let counts = "\(fitted.count) rows to fit and \(kept.count) for validation"
+            throw .training("early_stopping: \(counts): give more rows or another validation share")
+        }
+        return (
+            TrainingData.RowSet(dataset: dataset, rows: fitted),
+            TrainingData.RowSet(dataset: dataset, rows: kept)
+        )
+    }
+
+    private func fresh(_ data: TrainingData) throws(NetworkError) -> MultilayerPerceptron {
+        try MultilayerPerceptron(
+            inputWidth: data.schema.encodedWidth,
+            hidden: plan.hidden,
+            outputWidth: plan.task == .classification ? data.labels.count : 1,
+            activation: plan.activation,
+            head: plan.task.head,
+            seed: plan.training.seed
+        )
+    }
+
+    /// The champion's network, if it has the shape that is wanted and means the same by its rows.
+    private func start(_ data: TrainingData, _ champion: Champion?, _ unit: TargetUnit)
+        -> (network: MultilayerPerceptron, version: Int)?
+    {
+        guard let champion else { return nil }
+        let manifest = champion.bundle.manifest
+        let network = champion.bundle.network
+        let hidden = network.layers.dropLast()
+        guard manifest.task == plan.task, manifest.labels == data.labels,
+            manifest.schema.readsSameRows(as: data.schema),
+            network.inputWidth == data.schema.encodedWidth, network.head == plan.task.head,
+            hidden.map(\.outputWidth) == plan.hidden,
+            hidden.allSatisfy({ $0.activation == plan.activation }),
+            let start = unit.standardised(network)
+        else { return nil }
+        return (start, champion.version)
     }
 
     /// Tells where training stands, some times a second and at each epoch's end.
@@ -104,7 +203,10 @@ struct TrainStep {
                         steps: now.steps,
                         loss: now.loss,
                         accuracy: now.accuracy,
-                        rowsPerSecond: Double(now.rowsDone) / elapsed
+                        rowsPerSecond: Double(now.rowsDone) / elapsed,
+                        secondsLeft: elapsed * Double(now.rowsMax - now.rowsDone)
+                            / Double(max(now.rowsDone, 1)),
+                        validationLoss: now.validationLoss
                     )
                 )
             )

@@ -23,13 +23,19 @@ struct TrainingData {
         let rows: [Int32]
     }
 
-    var counts: RetrainingOutcome.Rows {
-        RetrainingOutcome.Rows(train: train.rows.count, holdout: holdout.rows.count)
+    /// How many rows there are; none are fitted where the weights come from elsewhere.
+    func counts(fitted: Bool) -> RetrainingOutcome.Rows {
+        RetrainingOutcome.Rows(train: fitted ? train.rows.count : 0, holdout: holdout.rows.count)
     }
 
-    func provenance(_ plan: RetrainingPlan) throws -> Manifest.Provenance {
-        Manifest.Provenance(
-            sources: digests,
+    /// Where a version comes from; with its weights' digest, imported ones are of no origin that a
+    /// retrain could have, so that a scheduled one does not end as unchanged.
+    func provenance(_ plan: RetrainingPlan, _ file: WeightFile?) throws -> Manifest.Provenance {
+        var sources = digests
+        sources[WeightFile.role] = file?.digest
+        let counts = counts(fitted: file == nil)
+        return Manifest.Provenance(
+            sources: sources,
             settings: try plan.settingsDigest(),
             trainRows: counts.train,
             holdoutRows: counts.holdout

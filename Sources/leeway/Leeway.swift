@@ -10,12 +10,18 @@ struct Leeway: AsyncParsableCommand {
         version: ApplianceVersion.text,
         subcommands: [
             Serve.self, Retrain.self, Models.self, Replay.self, Status.self, CheckConfig.self,
+            Bench.self,
         ]
     )
 
     /// Runs a command; what it throws becomes words on standard error and an exit code.
     static func main() async {
         do {
+            do {
+                try KernelChoice.apply()
+            } catch {
+                throw Exit.usage("\(error)")
+            }
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

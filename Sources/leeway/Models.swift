@@ -4,8 +4,12 @@ import ArgumentParser
 /// `leeway models`: what is in the store, and which version is current.
 struct Models: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows and changes which version of a model is current.",
-        subcommands: [List.self, Show.self, Verify.self, Promote.self, Rollback.self],
+        abstract:
+            "Shows and changes which version of a model is current; brings and takes weights.",
+        subcommands: [
+            List.self, Show.self, Verify.self, Promote.self, Rollback.self, Import.self,
+            Export.self,
+        ],
         defaultSubcommand: List.self
     )
 
@@ -25,6 +29,8 @@ struct Models: AsyncParsableCommand {
                 try Exit.with(code)
             } catch let code as ExitCode {
                 throw code
+            } catch let error as JobError {
+                throw Exit.usage("\(error)")
             } catch {
                 throw Exit.failure("\(error)", code: 1)
             }

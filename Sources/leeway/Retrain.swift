@@ -25,7 +25,7 @@ struct Retrain: AsyncParsableCommand {
         let job = RetrainJob(
             settings: try options.settings(),
             model: model,
-            trigger: trigger,
+            work: .retrain(trigger: trigger),
             output: supervised ? .events : json ? .json : .text
         )
         let (report, code) = await job.run()

@@ -58,6 +58,16 @@ final class Workshop: Sendable {
     func run(_ plan: RetrainingPlan, _ trigger: RetrainingTrigger = .manual) async throws
         -> RetrainingOutcome
     {
+        try await pipeline(plan).run(trigger)
+    }
+
+    /// Publishes weights from elsewhere.
+    @discardableResult
+    func run(importing file: WeightFile, _ plan: RetrainingPlan) async throws -> RetrainingOutcome {
+        try await pipeline(plan).run(importing: file)
+    }
+
+    private func pipeline(_ plan: RetrainingPlan) throws -> RetrainingPipeline {
         let clock = clock
         let events = events
         let attempts = attempts
@@ -71,7 +81,7 @@ final class Workshop: Sendable {
             logger: quietLogger,
             onAttempt: { attempts.append($0) }
         )
-        return try await RetrainingPipeline(
+        return RetrainingPipeline(
             plan: plan,
             directory: store,
             downloader: downloader,
@@ -82,7 +92,7 @@ final class Workshop: Sendable {
             ),
             logger: quietLogger,
             tell: { events.append($0) }
-        ).run(trigger)
+        )
     }
 
     /// The code of the error that a run throws; the result's word when it throws none.
