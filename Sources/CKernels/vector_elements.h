@@ -210,7 +210,17 @@ TARGET static void NAMED(softmax)(leeway_extent extent, const float *logits, flo
         const float *row = logits + i * extent.stride;
         float *out = probabilities + i * extent.columns;
         const float shift = NAMED(greatest)(extent.columns, row);
-        const float sum = NAMED(exponentials)(extent.columns, row, shift, out);
+        float sum = 0;
+        if (extent.columns <= LANES && (extent.rows - i) * extent.columns >= LANES) {
+            // A short row as one register: what it takes of the rows behind, and leaves in their
+            // place, is nothing that they will not overwrite.
+            NAMED(floats) less1;
+            STORE(out, NAMED(exp)(LOAD(row) - shift, &less1));
+            for (size_t j = 0; j < extent.columns; j++) sum += out[j];
+            STORE(out, LOAD(out) / sum);
+            continue;
+        }
+        sum = NAMED(exponentials)(extent.columns, row, shift, out);
         for (size_t j = 0; j < extent.columns; j++) out[j] /= sum;
     }
 }

@@ -187,24 +187,27 @@ TARGET static void NAMED(forward_block)(leeway_layer layer, size_t start, size_t
     }
 }
 
-// Blocks of a layer: 256 rows by 256 inputs are 256 KiB on the left and 64 KiB a panel on the
-// right; a single tile of rows is taken whole, because it uses each weight only once.
-enum { NAMED(block_rows) = 256, NAMED(block_depth) = 256 };
+// Blocks of a layer, as equal as possible: 256 rows by 512 inputs are 512 KiB on the left and
+// 128 KiB a panel on the right; a single tile of rows is taken whole, because it uses each weight
+// only once.
+enum { NAMED(block_rows) = 256, NAMED(block_depth) = 512 };
 
 TARGET static void NAMED(forward)(leeway_layer layer, const float *rows, const float *panels,
                                   const float *bias, float *results)
 {
     const size_t blocks = (layer.rows + NAMED(block_rows) - 1) / NAMED(block_rows);
-    const size_t most = layer.rows > TALL ? NAMED(block_depth) : layer.inputs;
+    const size_t parts =
+        layer.rows > TALL ? (layer.inputs + NAMED(block_depth) - 1) / NAMED(block_depth) : 1;
     for (size_t block = 0, row = 0; block < blocks; block++) {
-        leeway_layer part = layer;
-        part.rows = layer.rows / blocks + (block < layer.rows % blocks);
-        for (size_t start = 0; start < layer.inputs; start += most) {
-            const size_t depth = layer.inputs - start < most ? layer.inputs - start : most;
-            NAMED(forward_block)(part, start, depth, rows + row * layer.row_stride + start, panels,
+        leeway_layer some = layer;
+        some.rows = layer.rows / blocks + (block < layer.rows % blocks);
+        for (size_t part = 0, start = 0; part < parts; part++) {
+            const size_t depth = layer.inputs / parts + (part < layer.inputs % parts);
+            NAMED(forward_block)(some, start, depth, rows + row * layer.row_stride + start, panels,
                                  bias, results + row * layer.result_stride);
+            start += depth;
         }
-        row += part.rows;
+        row += some.rows;
     }
 }
 
