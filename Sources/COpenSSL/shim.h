@@ -6,9 +6,12 @@
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
@@ -128,11 +131,33 @@ static inline int leeway_SSL_CTX_add1_chain_cert(SSL_CTX *context, X509 *certifi
     return (int)SSL_CTX_add1_chain_cert(context, certificate);
 }
 
-/// A macro over SSL_CTX_ctrl; copies the keys.
-static inline int leeway_SSL_CTX_set_tlsext_ticket_keys(
-    SSL_CTX *context, unsigned char *keys, size_t count
+/// A macro over SSL_CTX_callback_ctrl; asked for the name that a client wants.
+static inline void leeway_SSL_CTX_set_tlsext_servername_callback(
+    SSL_CTX *context, int (*callback)(SSL *, int *, void *)
 ) {
-    return (int)SSL_CTX_set_tlsext_ticket_keys(context, keys, count);
+    SSL_CTX_set_tlsext_servername_callback(context, callback);
+}
+
+/// A macro over SSL_CTX_callback_ctrl; asked for the OCSP response to staple.
+static inline void leeway_SSL_CTX_set_tlsext_status_cb(
+    SSL_CTX *context, int (*callback)(SSL *, void *)
+) {
+    SSL_CTX_set_tlsext_status_cb(context, callback);
+}
+
+/// A macro over SSL_CTX_ctrl.
+static inline void leeway_SSL_CTX_set_timeout(SSL_CTX *context, long seconds) {
+    SSL_CTX_set_timeout(context, seconds);
+}
+
+/// A macro over SSL_ctrl, which takes over memory of the library's own: a copy is made here.
+static inline int leeway_SSL_staple(SSL *ssl, const unsigned char *bytes, size_t count) {
+    unsigned char *copy = (unsigned char *)OPENSSL_malloc(count);
+    if (copy == NULL) return 0;
+    memcpy(copy, bytes, count);
+    if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)count) == 1) return 1;
+    OPENSSL_free(copy);
+    return 0;
 }
 
 /// A macro over SSL_ctrl; copies the name.
@@ -182,4 +207,34 @@ static inline const GENERAL_NAME *leeway_sk_GENERAL_NAME_value(
     const GENERAL_NAMES *names, int index
 ) {
     return sk_GENERAL_NAME_value(names, index);
+}
+
+/// The stack functions are macros; the signature is checked against the issuer, or against a
+/// certificate in the response.
+static inline int leeway_OCSP_is_signed(OCSP_BASICRESP *response, X509 *issuer) {
+    STACK_OF(X509) *issuers = sk_X509_new_null();
+    if (issuers == NULL || sk_X509_push(issuers, issuer) < 1) {
+        sk_X509_free(issuers);
+        return 0;
+    }
+    int result = OCSP_basic_verify(response, issuers, NULL, OCSP_NOVERIFY);
+    sk_X509_free(issuers);
+    return result;
+}
+
+/// OSSL_PARAM arrays are awkward in Swift; readies a ticket's cipher (AES-256-CBC) and its
+/// authentication (HMAC-SHA-256) with keys of 32 bytes each and an initialisation vector of 16.
+static inline int leeway_ticket_ready(
+    EVP_CIPHER_CTX *cipher_context, EVP_MAC_CTX *mac_context, const EVP_CIPHER *cipher,
+    const unsigned char *cipher_key, const unsigned char *mac_key, const unsigned char *vector,
+    int sealing
+) {
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[3] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)mac_key, 32),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    if (EVP_MAC_CTX_set_params(mac_context, parameters) != 1) return 0;
+    return EVP_CipherInit_ex(cipher_context, cipher, NULL, cipher_key, vector, sealing);
 }

@@ -26,16 +26,20 @@ package struct ListenerTLS: Sendable {
     package var limits: TLSLimits
     /// Where handshakes are counted.
     package var metrics: TLSMetrics?
+    /// Where handshakes wait for their turn; nil lets all begin at once.
+    package var gate: TLSHandshakeGate?
 
     /// Makes the settings.
     package init(
         source: any TLSContextSource,
         limits: TLSLimits = TLSLimits(),
-        metrics: TLSMetrics? = nil
+        metrics: TLSMetrics? = nil,
+        gate: TLSHandshakeGate? = nil
     ) {
         self.source = source
         self.limits = limits
         self.metrics = metrics
+        self.gate = gate
     }
 }
 
@@ -76,6 +80,7 @@ package final class HTTPServer: Sendable {
 
     private let settings: ListenerSettings
     private let address: Address
+    private let inheritedSocket: CInt?
     private let group: any EventLoopGroup
     private let tls: ListenerTLS?
     private let metrics: HTTPMetrics
@@ -89,6 +94,7 @@ package final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - settings: its name, limits and routes.
     ///   - address: where to listen.
+    ///   - inheritedSocket: a bound socket to listen on instead, which is then ours; `nil` for none.
     ///   - group: the event loops; loop number n of the group uses metric shard n.
     ///   - tls: how to encrypt; `nil` for plain text.
     ///   - metrics: of this listener.
@@ -100,6 +106,7 @@ package final class HTTPServer: Sendable {
     package init(
         settings: ListenerSettings,
         address: Address,
+        inheritedSocket: CInt? = nil,
         group: any EventLoopGroup,
         tls: ListenerTLS?,
         metrics: HTTPMetrics,
@@ -115,6 +122,7 @@ package final class HTTPServer: Sendable {
         }
         self.settings = settings
         self.address = address
+        self.inheritedSocket = inheritedSocket
         self.group = group
         self.tls = tls
         self.metrics = metrics
@@ -136,7 +144,7 @@ package final class HTTPServer: Sendable {
         let loops = try await makeServices()
         let listener: any Channel
         do {
-            listener = try await bootstrap(loops).bind(host: address.host, port: address.port).get()
+            listener = try await listen(bootstrap(loops)).get()
         } catch {
             throw HTTPTransportError.cannotListen(address: "\(address)", reason: "\(error)")
         }
@@ -180,6 +188,11 @@ package final class HTTPServer: Sendable {
                 return cutOff.value
             }
         }
+    }
+
+    private func listen(_ bootstrap: ServerBootstrap) -> EventLoopFuture<any Channel> {
+        if let inheritedSocket { return bootstrap.withBoundSocket(inheritedSocket) }
+        return bootstrap.bind(host: address.host, port: address.port)
     }
 
     private func makeServices() async throws -> [BoundServices] {
@@ -248,6 +261,7 @@ package final class HTTPServer: Sendable {
             context: tls.source.current(),
             limits: tls.limits,
             metrics: tls.metrics,
+            gate: tls.gate,
             plainHTTPAnswer: plainHTTPAnswer
         )
         try pipeline.addHandler(handler)

@@ -61,7 +61,7 @@ internal import Glibc
         return unsafe X509_check_private_key(pointer, key.pointer) == 1
     }
 
-    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
+    static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
         var parts = unsafe tm()
         guard unsafe ASN1_TIME_to_tm(time, &parts) == 1 else { return 0 }
         return Int64(unsafe timegm(&parts))

@@ -30,6 +30,9 @@ package struct DevelopmentCertificate: Sendable, Equatable {
         case namesChanged = "names_changed"
     }
 
+    /// Whether the files are to be made anew before they end.
+    package func isDue(now: Int64) -> Bool { notAfter - now < Self.renewalSeconds }
+
     /// Makes the files unless there are good ones.
     ///
     /// A crash or a full disk in the middle leaves files that do not fit together; the next call

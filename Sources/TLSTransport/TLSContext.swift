@@ -10,32 +10,31 @@ internal import COpenSSL
 package final class TLSContext: Sendable {
     /// Whether connections accept or start handshakes.
     package let isServer: Bool
-    /// The last second (Unix time) at which the whole own certificate chain is valid; nil without
-    /// a certificate.
+    /// The last second (Unix time) at which all own certificate chains are valid; nil without a
+    /// certificate.
     package let certificateNotAfter: Int64?
-    /// The DNS names and addresses that the own certificate is for.
+    /// The last second (Unix time) of the OCSP response that ends first; nil without any.
+    package var stapleNotAfter: Int64? { rules?.stapleNotAfter }
+    /// The DNS names and addresses that the own certificates are for.
     package let subjectAlternativeNames: [String]
-    /// The key of the session tickets; hand it to the context of a renewed certificate.
-    package let ticketKey: TLSTicketKey?
+    /// The keys of the session tickets; hand them to the context of a renewed certificate.
+    package var ticketKeys: TLSTicketKeys? { rules?.ticketKeys }
 
-    private let address: UInt
-    /// Owned; the ALPN list, read by ``chooseProtocol``.
-    private let protocolList: UInt
+    /// One for each set of names, the default one first.
+    private let addresses: [UInt]
+    private let rules: TLSServerRules?
 
     /// Makes a server's context.
     ///
     /// - Throws: ``TLSError``; nothing is used then.
     package convenience init(server settings: TLSServerSettings) throws(TLSError) {
-        let builder = try TLSContextBuilder(isServer: true, profile: settings.profile)
-        let chain = try builder.use(
-            certificateFile: settings.certificateFile,
-            keyFile: settings.keyFile
-        )
-        try builder.verifyClients(settings.clientCertificates)
-        let ticketKey = if let key = settings.ticketKey { key } else { try TLSTicketKey.random() }
-        try builder.use(ticketKey)
-        try builder.use(choosingFrom: settings.applicationProtocols)
-        self.init(builder, isServer: true, chain: chain, ticketKey: ticketKey)
+        let builders = try Self.builders(settings)
+        for builder in builders {
+            try builder.verifyClients(settings.clientCertificates)
+            try builder.giveOneTicket()
+        }
+        let keys = if let keys = settings.ticketKeys { keys } else { try TLSTicketKeys() }
+        self.init(builders, rules: try TLSServerRules(settings, keys, builders))
     }
 
     /// Makes a client's context, which always verifies the server.
@@ -43,33 +42,68 @@ package final class TLSContext: Sendable {
     /// - Throws: ``TLSError``; nothing is used then.
     package convenience init(client settings: TLSClientSettings) throws(TLSError) {
         let builder = try TLSContextBuilder(isServer: false, profile: settings.profile)
-        var chain: [Certificate] = []
         if let own = settings.certificate {
-            chain = try builder.use(certificateFile: own.certificateFile, keyFile: own.keyFile)
+            let identity = try LoadedIdentity(
+                TLSIdentity(certificateFile: own.certificateFile, keyFile: own.keyFile)
+            )
+            _ = try builder.use(identity)
         }
         try builder.verifyServers(authoritiesFile: settings.authoritiesFile)
         try builder.use(offering: settings.applicationProtocols)
-        self.init(builder, isServer: false, chain: chain, ticketKey: nil)
+        self.init([builder], rules: nil)
     }
 
-    private init(
-        _ builder: TLSContextBuilder,
-        isServer: Bool,
-        chain: [Certificate],
-        ticketKey: TLSTicketKey?
-    ) {
-        self.isServer = isServer
-        self.ticketKey = ticketKey
-        certificateNotAfter = chain.map(\.notAfter).min()
-        subjectAlternativeNames = chain.first?.names ?? []
-        (address, protocolList) = builder.release()
+    /// A client that trusts anybody, for a rehearsal of a server in memory.
+    convenience init(trustingAnybody: Void) throws(TLSError) {
+        let builder = try TLSContextBuilder(isServer: false, profile: .intermediate)
+        self.init([builder], rules: nil)
+    }
+
+    /// The name to ask for to get each context; nil asks for none, and gets the first.
+    var rehearsedNames: [String?] { [nil] + (rules?.names ?? []) }
+
+    /// One for each set of names; certificates for the same names with keys of different kinds
+    /// share one.
+    private static func builders(
+        _ settings: TLSServerSettings
+    ) throws(TLSError) -> [TLSContextBuilder] {
+        var builders: [TLSContextBuilder] = []
+        for files in [settings.identity] + settings.others {
+            let identity = try LoadedIdentity(files)
+            if let twin = builders.first(where: { Set($0.names) == identity.names }) {
+                guard try !twin.use(identity) else { continue }
+                throw .settingRefused(
+                    name: files.certificateFile,
+                    reason: "another certificate is for the same names, with the same kind of key"
+                )
+            }
+            let builder = try TLSContextBuilder(isServer: true, profile: settings.profile)
+            _ = try builder.use(identity)
+            builders.append(builder)
+        }
+        return builders
+    }
+
+    private init(_ builders: [TLSContextBuilder], rules: TLSServerRules?) {
+        isServer = rules != nil
+        self.rules = rules
+        let chains = builders.flatMap(\.chains)
+        certificateNotAfter = chains.joined().map(\.notAfter).min()
+        var names: [String] = []
+        for name in chains.flatMap({ $0.first?.names ?? [] }) where !names.contains(name) {
+            names.append(name)
+        }
+        subjectAlternativeNames = names
+        if let rules { for builder in builders { builder.install(rules) } }
+        addresses = builders.map { $0.release() }
     }
 
     deinit {
-        unsafe SSL_CTX_free(OpaquePointer(bitPattern: address))
-        unsafe UnsafeMutablePointer<UInt8>(bitPattern: protocolList)?.deallocate()
+        for address in addresses { unsafe SSL_CTX_free(OpaquePointer(bitPattern: address)) }
     }
 
     /// The context of libssl, lent as long as this object lives.
-    var pointer: OpaquePointer? { unsafe OpaquePointer(bitPattern: address) }
+    var pointer: OpaquePointer? {
+        unsafe addresses.first.flatMap { unsafe OpaquePointer(bitPattern: $0) }
+    }
 }

@@ -3,8 +3,10 @@ internal import COpenSSL
 /// Configures an `SSL_CTX` until a ``TLSContext`` takes it over; frees it when that never happens.
 @safe final class TLSContextBuilder {
     private let context: OpaquePointer
-    private var protocolList: UnsafeMutablePointer<UInt8>?
     private var isReleased = false
+    /// The own chains, one for each kind of key.
+    private(set) var chains: [[Certificate]] = []
+    private var keyKinds: Set<Int32> = []
 
     /// Starts with what both sides have in common.
     ///
@@ -29,13 +31,24 @@ internal import COpenSSL
     deinit {
         if isReleased { return }
         unsafe SSL_CTX_free(context)
-        unsafe protocolList?.deallocate()
     }
 
-    /// Hands over the addresses of the context and of the ALPN list.
-    func release() -> (context: UInt, protocolList: UInt) {
+    /// Hands over the context.
+    func release() -> UInt {
         isReleased = true
-        return unsafe (UInt(bitPattern: context), UInt(bitPattern: protocolList))
+        return address
+    }
+
+    /// The address of the context.
+    var address: UInt { unsafe UInt(bitPattern: context) }
+
+    /// The names that the own certificates are for, lower case.
+    var names: [String] { chains.first?.first?.names.map { $0.lowercased() } ?? [] }
+
+    /// Has the callbacks of the context decide by rules, which must live as long as it.
+    func install(_ rules: TLSServerRules) {
+        unsafe TLSServerCallbacks.install(rules, in: context)
+        unsafe leeway_SSL_CTX_set_timeout(context, Int(rules.ticketKeys.sessionSeconds))
     }
 
     private func use(_ profile: TLSProfile) throws(TLSError) {
@@ -45,6 +58,7 @@ internal import COpenSSL
                 profile == .modern ? TLS1_3_VERSION : TLS1_2_VERSION
             )
         }
+        if profile == .libraryDefaults { return }
         try OpenSSLError.check("set the TLS 1.2 ciphers") {
             unsafe SSL_CTX_set_cipher_list(context, Self.ciphers)
         }
@@ -74,30 +88,28 @@ internal import COpenSSL
 // MARK: - Certificates
 
 extension TLSContextBuilder {
-    /// Loads the own certificate, its chain and its key.
+    /// Loads an own certificate, its chain and its key.
     ///
+    /// - Returns: Whether it is used; false when there is one with such a key already.
     /// - Throws: ``TLSError/fileUnusable(path:what:reason:)``, ``TLSError/keyMismatch(certificate:key:)``.
-    func use(certificateFile: String, keyFile: String) throws(TLSError) -> [Certificate] {
-        let file = try PEMFile(certificateFile, "certificate")
-        let chain = try file.certificates()
-        let key = try PEMFile(keyFile, "private key").privateKey()
-        guard chain[0].belongs(to: key) else {
-            throw .keyMismatch(certificate: certificateFile, key: keyFile)
-        }
+    func use(_ identity: LoadedIdentity) throws(TLSError) -> Bool {
+        guard keyKinds.insert(identity.keyKind).inserted else { return false }
+        let chain = identity.chain
         ERR_clear_error()
         guard unsafe SSL_CTX_use_certificate(context, chain[0].pointer) == 1 else {
             // For example a key too small for the library's security level.
-            throw file.unusable(OpenSSLError.drain().text)
+            throw identity.unusable(OpenSSLError.drain().text)
         }
         for certificate in chain.dropFirst() {
             guard unsafe leeway_SSL_CTX_add1_chain_cert(context, certificate.pointer) == 1 else {
-                throw file.unusable(OpenSSLError.drain().text)
+                throw identity.unusable(OpenSSLError.drain().text)
             }
         }
-        try OpenSSLError.check("use \(keyFile)") {
-            unsafe SSL_CTX_use_PrivateKey(context, key.pointer)
+        try OpenSSLError.check("use \(identity.files.keyFile)") {
+            unsafe SSL_CTX_use_PrivateKey(context, identity.key.pointer)
         }
-        return chain
+        chains.append(chain)
+        return true
     }
 
     /// Decides whether clients have to show a certificate, and whose.
@@ -113,13 +125,13 @@ extension TLSContextBuilder {
             unsafe SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
         case .optional(let authorities):
             try trust(authorities, announcing: true)
-            unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+            unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER, judgeClient)
         case .required(let authorities):
             try trust(authorities, announcing: true)
             unsafe SSL_CTX_set_verify(
                 context,
                 SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                nil
+                judgeClient
             )
         }
     }
@@ -158,40 +170,13 @@ extension TLSContextBuilder {
 // MARK: - Sessions and application protocols
 
 extension TLSContextBuilder {
-    /// Seals session tickets with a key; one ticket a handshake.
+    /// One ticket a handshake is enough: our clients keep one connection rather than several.
     ///
     /// - Throws: ``TLSError/libraryFailed(operation:reason:)``.
-    func use(_ key: TLSTicketKey) throws(TLSError) {
-        var bytes = key.bytes
-        try OpenSSLError.check("set the ticket key") {
-            // Bounds: the library copies exactly the array's bytes and checks their number.
-            unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-                unsafe leeway_SSL_CTX_set_tlsext_ticket_keys(
-                    context,
-                    buffer.baseAddress,
-                    buffer.count
-                )
-            }
-        }
+    func giveOneTicket() throws(TLSError) {
         try OpenSSLError.check("set the number of tickets") {
             unsafe SSL_CTX_set_num_tickets(context, 1)
         }
-    }
-
-    /// Server: chooses the first of our protocols that the client offers.
-    ///
-    /// - Throws: ``TLSError/settingRefused(name:reason:)``.
-    func use(choosingFrom protocols: [String]) throws(TLSError) {
-        if protocols.isEmpty { return }
-        let list = try Self.wireFormat(protocols)
-        // Bounds: the first byte says how many follow; the wire format is at most 255 bytes.
-        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: list.count + 1)
-        unsafe memory.initialize(to: UInt8(list.count))
-        for (index, byte) in list.enumerated() {
-            unsafe (memory + index + 1).initialize(to: byte)
-        }
-        unsafe protocolList = unsafe memory
-        unsafe SSL_CTX_set_alpn_select_cb(context, chooseProtocol, memory)
     }
 
     /// Client: offers the protocols.
@@ -199,7 +184,7 @@ extension TLSContextBuilder {
     /// - Throws: ``TLSError/settingRefused(name:reason:)``.
     func use(offering protocols: [String]) throws(TLSError) {
         if protocols.isEmpty { return }
-        let list = try Self.wireFormat(protocols)
+        let list = try ApplicationProtocols.wireFormat(protocols)
         try OpenSSLError.check("offer application protocols") {
             // Bounds: the library copies exactly the array's bytes. It returns 0 when done.
             unsafe list.withUnsafeBufferPointer { buffer in
@@ -208,45 +193,32 @@ extension TLSContextBuilder {
             }
         }
     }
-
-    /// Each name behind its length (RFC 7301).
-    private static func wireFormat(_ protocols: [String]) throws(TLSError) -> [UInt8] {
-        let list = protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + $0.utf8 }
-        guard list.count <= 255, protocols.allSatisfy({ !$0.isEmpty }) else {
-            throw .settingRefused(
-                name: "applicationProtocols",
-                reason: "names must not be empty, and fit into 255 bytes with their lengths"
-            )
-        }
-        return list
-    }
 }
 
-/// Called by libssl when a client offers protocols: ours in our order; none in common is fatal
-/// (RFC 7301 §3.2), so that a client meant for another protocol never talks to us.
-private func chooseProtocol(
-    _: OpaquePointer?,
-    _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
-    _ chosenCount: UnsafeMutablePointer<UInt8>?,
-    _ offered: UnsafePointer<UInt8>?,
-    _ offeredCount: UInt32,
-    _ list: UnsafeMutableRawPointer?
-) -> Int32 {
-    guard let list = unsafe list?.assumingMemoryBound(to: UInt8.self) else {
-        return SSL_TLSEXT_ERR_NOACK
+/// An own certificate with its chain and key, read and checked.
+struct LoadedIdentity {
+    let files: TLSIdentity
+    let chain: [Certificate]
+    let key: PrivateKey
+
+    /// - Throws: ``TLSError/fileUnusable(path:what:reason:)``, ``TLSError/keyMismatch(certificate:key:)``.
+    init(_ files: TLSIdentity) throws(TLSError) {
+        self.files = files
+        chain = try PEMFile(files.certificateFile, "certificate").certificates()
+        key = try PEMFile(files.keyFile, "private key").privateKey()
+        guard chain[0].belongs(to: key) else {
+            throw .keyMismatch(certificate: files.certificateFile, key: files.keyFile)
+        }
     }
-    var start: UnsafeMutablePointer<UInt8>?
-    // Bounds: the list's first byte is the number of those that follow; the library lends the
-    // client's list with its length, and copies the answer when this returns.
-    let result = unsafe SSL_select_next_proto(
-        &start,
-        chosenCount,
-        list + 1,
-        UInt32(list[0]),
-        offered,
-        offeredCount
-    )
-    guard result == OPENSSL_NPN_NEGOTIATED else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-    unsafe chosen?.pointee = unsafe UnsafePointer(start)
-    return SSL_TLSEXT_ERR_OK
+
+    /// The library's number of the kind of key.
+    var keyKind: Int32 { unsafe EVP_PKEY_get_base_id(key.pointer) }
+
+    /// The names that the certificate is for, lower case.
+    var names: Set<String> { Set(chain[0].names.map { $0.lowercased() }) }
+
+    /// The error for the certificate's file.
+    func unusable(_ reason: String) -> TLSError {
+        .fileUnusable(path: files.certificateFile, what: "certificate", reason: reason)
+    }
 }

@@ -58,6 +58,8 @@ extension HandshakeFailure {
         case .notTLS, .protocolError: "make the peer speak TLS 1.2 or 1.3"
         case .protocolVersion, .noSharedCipher: "update the peer or choose another profile"
         case .noApplicationProtocol: "make the peer offer http/1.1"
+        case .unknownName: "use a name that a certificate is for, or add one for it"
+        case .certificateNotAllowed: "use another client certificate, or allow one of its names"
         case .certificateMissing: "give the peer a client certificate"
         case .certificateRefused: "check the peer's certificate, its names and its authority"
         case .refusedByPeer: "make the peer trust our authority and use a name in our certificate"

@@ -137,7 +137,7 @@ extension TLSHandler {
     /// Ends a handshake or a connection for what libssl says; its alert is sent to the peer.
     func fail(_ context: ChannelHandlerContext, _ error: OpenSSLError) {
         if machine.state == .handshaking {
-            let failure = HandshakeFailure(error)
+            let failure = session.failure(for: error)
             if failure == .plainHTTP, let plainHTTPAnswer {
                 context.writeAndFlush(wrapOutboundOut(plainHTTPAnswer), promise: nil)
             }
@@ -189,8 +189,10 @@ extension TLSHandler {
         }
     }
 
-    /// Stops the timer, which also lets go of the channel.
+    /// Stops the timer, which also lets go of the channel, and leaves the place among the
+    /// handshakes: both are held from the start of a handshake to its end, whichever it is.
     func stopTimer() {
+        leaveGate()
         timer?.cancel()
         timer = nil
     }

@@ -33,6 +33,10 @@ package final class TLSHandler: ChannelDuplexHandler {
     var writes = PendingWrites()
     var timer: Scheduled<Void>?
     var closePromise: EventLoopPromise<Void>?
+    private let gate: TLSHandshakeGate?
+    private var gateTicket: UInt64?
+    /// What came while the handshake had to wait.
+    private var held = ByteBuffer()
     private var handshakeBytes = 0
     private var waitingAnswerBytes = 0
     private var isReadWanted = false
@@ -45,6 +49,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     ///     for.
     ///   - limits: Times and sizes.
     ///   - metrics: What is counted where.
+    ///   - gate: Where the handshake waits for its turn; nil begins it at once.
     ///   - plainHTTPAnswer: Server only: sent as it is to a peer that speaks plain HTTP, so that
     ///     its user learns what is wrong.
     /// - Throws: ``TLSError/libraryFailed(operation:reason:)``.
@@ -53,11 +58,13 @@ package final class TLSHandler: ChannelDuplexHandler {
         serverName: String? = nil,
         limits: TLSLimits = TLSLimits(),
         metrics: TLSMetrics? = nil,
+        gate: TLSHandshakeGate? = nil,
         plainHTTPAnswer: ByteBuffer? = nil
     ) throws(TLSError) {
         session = try TLSSession(context: context, serverName: serverName)
         self.limits = limits
         self.metrics = metrics
+        self.gate = gate
         self.plainHTTPAnswer = plainHTTPAnswer
     }
 }
@@ -127,9 +134,32 @@ extension TLSHandler {
             let reason = "not finished within \(handler.limits.handshakeSecondsMax) s"
             handler.fail(context, .timedOut, reason)
         }
-        var nothing = ByteBuffer()
-        handshake(context, &nothing)
+        guard let gate else { return begin(context) }
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let (ticket, isAdmitted) = gate.enter(context.eventLoop) {
+            let (handler, context) = bound.value
+            handler.begin(context)
+            if handler.isReadWanted { context.read() }
+        }
+        gateTicket = ticket
+        if isAdmitted { begin(context) }
+    }
+
+    /// The handshake's turn has come.
+    private func begin(_ context: ChannelHandlerContext) {
+        guard machine.admitted() else { return }
+        var bytes = held
+        held = ByteBuffer()
+        handshake(context, &bytes)
+        if machine.received() == .decrypt { decrypt(context, &bytes) }
         if machine.wantsBytes { context.read() }
+    }
+
+    /// Gives the place among the handshakes to the next one.
+    func leaveGate() {
+        guard let ticket = gateTicket else { return }
+        gateTicket = nil
+        gate?.leave(ticket)
     }
 }
 
@@ -140,6 +170,7 @@ extension TLSHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var input = unwrapInboundIn(data)
         start(context)
+        if machine.received() == .keep { return keep(context, &input) }
         if machine.received() == .handshake {
             handshakeBytes += input.readableBytes
             handshake(context, &input)
@@ -147,12 +178,24 @@ extension TLSHandler {
         if machine.received() == .decrypt { decrypt(context, &input) }
     }
 
+    /// Keeps what comes before its time: what was on its way when reading stopped.
+    private func keep(_ context: ChannelHandlerContext, _ input: inout ByteBuffer) {
+        handshakeBytes += input.readableBytes
+        held.writeBuffer(&input)
+        if handshakeBytes > limits.handshakeBytesMax { failTooLong(context) }
+    }
+
+    private func failTooLong(_ context: ChannelHandlerContext) {
+        let reason = "more than \(limits.handshakeBytesMax) bytes and not finished"
+        fail(context, .tooLong, reason)
+    }
+
     /// Answers the peer's close after the application had its say.
     package func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
         if machine.readCompleted() {
             sayClose(context, lingering: false)
-        } else if machine.wantsBytes || isReadWanted {
+        } else if machine.wantsBytes || (isReadWanted && !machine.holdsReads) {
             // What came held no whole record: the application's wish is still open.
             context.read()
         }
@@ -161,7 +204,7 @@ extension TLSHandler {
     /// Remembers that the application waits for bytes.
     package func read(context: ChannelHandlerContext) {
         isReadWanted = true
-        context.read()
+        if !machine.holdsReads { context.read() }
     }
 
     private func handshake(_ context: ChannelHandlerContext, _ input: inout ByteBuffer) {
@@ -169,10 +212,7 @@ extension TLSHandler {
         switch outcome {
         case .wantsMore:
             sendOutput(context)
-            if handshakeBytes > limits.handshakeBytesMax {
-                let reason = "more than \(limits.handshakeBytesMax) bytes and not finished"
-                fail(context, .tooLong, reason)
-            }
+            if handshakeBytes > limits.handshakeBytesMax { failTooLong(context) }
         case .done:
             finishHandshake(context)
         case .peerClosed:

@@ -7,6 +7,7 @@ package struct TLSMetrics: Sendable {
     private let uncleanCloses: Counter
     private let brokenConnections: Counter
     private let certificateNotAfter: Gauge
+    private let stapleNotAfter: Gauge
 
     private struct Key: Hashable {
         let version: TLSVersion
@@ -15,8 +16,11 @@ package struct TLSMetrics: Sendable {
 
     /// Declares the metrics; all series exist from the start, at zero.
     ///
+    /// - Parameters:
+    ///   - registry: Where they are kept.
+    ///   - gates: Where handshakes wait; read at each scrape.
     /// - Throws: What the registry throws for a name declared differently elsewhere.
-    package init(registry: MetricRegistry) throws {
+    package init(registry: MetricRegistry, gates: [TLSHandshakeGate] = []) throws {
         let handshakes = try registry.counter(
             "leeway_tls_handshakes_total",
             help: "TLS handshakes that succeeded, by protocol version and resumption.",
@@ -50,12 +54,36 @@ package struct TLSMetrics: Sendable {
         ).series()
         certificateNotAfter = try registry.gauge(
             "leeway_tls_certificate_not_after_timestamp_seconds",
-            help: "The time at which the certificate chain in use ends, in Unix seconds."
+            help: "The time at which the first certificate in use ends, in Unix seconds."
         ).series()
+        stapleNotAfter = try registry.gauge(
+            "leeway_tls_staple_not_after_timestamp_seconds",
+            help: "The time at which the first OCSP response in use ends; 0 without any."
+        ).series()
+        try Self.watch(gates, in: registry)
     }
 
-    /// Notes the end of the certificate now in use.
+    private static func watch(
+        _ gates: [TLSHandshakeGate],
+        in registry: MetricRegistry
+    ) throws {
+        let handshakes = try registry.gauge(
+            "leeway_tls_handshakes_open",
+            help: "TLS handshakes that are going on or wait for their turn.",
+            labels: ["state"]
+        )
+        let running = handshakes.series(["running"])
+        let waiting = handshakes.series(["waiting"])
+        registry.onScrape {
+            let counts = gates.map(\.counts)
+            running.set(Double(counts.map(\.running).reduce(0, +)))
+            waiting.set(Double(counts.map(\.waiting).reduce(0, +)))
+        }
+    }
+
+    /// Notes the end of the certificates and of the OCSP responses now in use.
     package func certificate(of context: TLSContext) {
+        stapleNotAfter.set(Double(context.stapleNotAfter ?? 0))
         guard let notAfter = context.certificateNotAfter else { return }
         certificateNotAfter.set(Double(notAfter))
     }

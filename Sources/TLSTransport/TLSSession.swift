@@ -20,7 +20,7 @@ enum TLSOutcome: Equatable {
 @safe final class TLSSession {
     private let ssl: OpaquePointer
     private let lending: UnsafeMutablePointer<leeway_lending>
-    /// Keeps the ALPN list alive that libssl's own reference to the context does not.
+    /// Keeps the rules alive that the callbacks ask, and the contexts for other names.
     private let context: TLSContext
 
     /// Makes the session of a new connection.
@@ -61,9 +61,21 @@ enum TLSOutcome: Equatable {
         if unsafe X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), serverName) == 1 { return }
         unsafe SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         try OpenSSLError.check("expect \(serverName)") { unsafe SSL_set1_host(ssl, serverName) }
+        try ask(for: serverName)
+    }
+
+    /// Client: sends a name, by which the server chooses its certificate (SNI).
+    ///
+    /// - Throws: ``TLSError/libraryFailed(operation:reason:)``.
+    func ask(for serverName: String) throws(TLSError) {
         try OpenSSLError.check("name \(serverName)") {
             unsafe leeway_SSL_set_tlsext_host_name(ssl, serverName)
         }
+    }
+
+    /// Does without the peer's certificate, whatever the context says.
+    func trustAnyPeer() {
+        unsafe SSL_set_verify(ssl, SSL_VERIFY_NONE, nil)
     }
 
     /// Goes on with the handshake, taking from the bytes that have come.
@@ -161,6 +173,13 @@ enum TLSOutcome: Equatable {
         guard result != Int(X509_V_OK) else { return nil }
         // Bounds: the library gives a zero-ended constant text.
         return unsafe X509_verify_cert_error_string(result).map { unsafe String(cString: $0) }
+    }
+
+    /// Why the handshake failed, by the library's error and by what became of the certificate.
+    func failure(for error: OpenSSLError) -> HandshakeFailure {
+        let failure = HandshakeFailure(error)
+        let isUnwanted = unsafe SSL_get_verify_result(ssl) == Int(X509_V_ERR_CERT_REJECTED)
+        return failure == .certificateRefused && isUnwanted ? .certificateNotAllowed : failure
     }
 
     /// What was agreed; to be read after the handshake.

@@ -1,4 +1,4 @@
-internal import COpenSSL
+internal import Telemetry
 
 /// Which protocol versions and ciphers are offered (Mozilla's server-side TLS guidelines 6.0).
 package enum TLSProfile: String, Sendable, CaseIterable, Codable {
@@ -6,6 +6,9 @@ package enum TLSProfile: String, Sendable, CaseIterable, Codable {
     case intermediate
     /// TLS 1.3 only.
     case modern
+    /// TLS 1.2 and 1.3 with all that the library offers by itself. No configuration reaches it: it
+    /// is for foreign test suites, which try what we would refuse.
+    case libraryDefaults = "library_defaults"
 }
 
 /// Whether a server asks its clients for certificates.
@@ -19,14 +22,39 @@ package enum ClientCertificates: Sendable, Equatable {
     case required(authorities: String)
 }
 
-/// What a server needs to secure its connections.
-package struct TLSServerSettings: Sendable {
+/// One certificate of a server, with its key.
+package struct TLSIdentity: Sendable, Equatable {
     /// PEM file: the server's certificate, then the intermediate ones in order.
     package var certificateFile: String
     /// PEM file: the private key, without a passphrase.
     package var keyFile: String
+
+    /// Names the files.
+    package init(certificateFile: String, keyFile: String) {
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+    }
+}
+
+/// What a server needs to secure its connections.
+package struct TLSServerSettings: Sendable {
+    /// The certificate for clients that ask for no name, or for one that none is for.
+    package var identity: TLSIdentity
+    /// More certificates; a client gets the first one that is for the name it asks for (SNI).
+    ///
+    /// One for the very names of another may stand beside it with a key of another kind: the
+    /// client then gets the one that it understands (ECDSA beside RSA).
+    package var others: [TLSIdentity] = []
+    /// DER files: OCSP responses about the certificates. Each is stapled for clients that ask for
+    /// it, until it ends.
+    package var stapleFiles: [String] = []
+    /// Whether a client that asks for a name that no certificate is for is refused.
+    package var refusesUnknownNames = false
     /// Whether clients must show certificates.
     package var clientCertificates = ClientCertificates.ignored
+    /// The subject alternative names of which a client's certificate must have one; empty lets all
+    /// in that the authorities vouch for.
+    package var allowedClientNames: [String] = []
     /// Versions and ciphers.
     package var profile = TLSProfile.intermediate
     /// ALPN names in our order of preference.
@@ -34,16 +62,20 @@ package struct TLSServerSettings: Sendable {
     /// A client that offers only others is refused; one that offers none is served. Empty: ALPN
     /// is not used.
     package var applicationProtocols = ["http/1.1"]
-    /// The key of the session tickets; nil makes a new one.
+    /// The keys of the session tickets; nil makes new ones.
     ///
-    /// Hand the old one on when only the certificate is new, so that sessions can be resumed, and
+    /// Hand the old ones on when only the certificate is new, so that sessions can be resumed, and
     /// not when the client authorities change: a resumed session is not verified again.
-    package var ticketKey: TLSTicketKey?
+    package var ticketKeys: TLSTicketKeys?
+
+    /// Unix time in seconds: whether an OCSP response, or a resumed client's certificate, has ended.
+    package var now: @Sendable () -> Int64 = {
+        WallTime.now().nanosecondsSinceEpoch / 1_000_000_000
+    }
 
     /// Starts from the two files, with the defaults of the other settings.
     package init(certificateFile: String, keyFile: String) {
-        self.certificateFile = certificateFile
-        self.keyFile = keyFile
+        identity = TLSIdentity(certificateFile: certificateFile, keyFile: keyFile)
     }
 }
 
@@ -77,26 +109,4 @@ package struct TLSLimits: Sendable {
 
     /// The defaults.
     package init() {}
-}
-
-/// The key that seals session tickets, so that a session outlives one ``TLSContext``.
-package struct TLSTicketKey: Sendable {
-    /// Name (16), HMAC key (32) and AES key (32), as libssl wants them.
-    let bytes: [UInt8]
-
-    /// Makes a random key.
-    ///
-    /// - Throws: ``TLSError/libraryFailed(operation:reason:)`` without a random source.
-    package static func random() throws(TLSError) -> TLSTicketKey {
-        var bytes = [UInt8](repeating: 0, count: byteCount)
-        try OpenSSLError.check("make a ticket key") {
-            // Bounds: the library writes exactly the array's bytes.
-            unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-                unsafe RAND_bytes(buffer.baseAddress, Int32(buffer.count))
-            }
-        }
-        return TLSTicketKey(bytes: bytes)
-    }
-
-    private static let byteCount = 80
 }

@@ -2,15 +2,17 @@
 ///
 /// ```
 /// idle ─► handshaking ─► active ─► inputClosed  (peer said close) ─► closing ─► closed
-///              │            ├────► outputClosed (we said close)   ─► closing or closed
-///              └────────────┴────► closing (both, or a failure)   ─► closed
+///  │           │            ├────► outputClosed (we said close)   ─► closing or closed
+///  └► waiting ─┴────────────┴────► closing (both, or a failure)   ─► closed
 /// ```
-/// Any state becomes `closed` when the channel ends.
+/// `waiting` comes before `handshaking` when too many others are at it. Any state becomes `closed` when the channel ends.
 package struct TLSStateMachine {
     /// Where the connection is.
     package enum State: Equatable {
-        /// The channel is not connected yet. Next: handshaking, closed.
+        /// The channel is not connected yet. Next: waiting, handshaking, closed.
         case idle
+        /// Others are first; nothing is read. Next: handshaking, closing, closed.
+        case waiting
         /// Keys are being agreed; writes wait. Next: active, closing, closed.
         case handshaking
         /// Bytes flow both ways. Next: inputClosed, outputClosed, closing, closed.
@@ -36,15 +38,26 @@ package struct TLSStateMachine {
 
     /// The channel is connected, or bytes have come.
     ///
-    /// - Returns: Whether to begin the handshake now.
+    /// - Returns: Whether this is the first news of it: ask whether the handshake may begin.
     package mutating func start() -> Bool {
         guard state == .idle else { return false }
+        state = .waiting
+        return true
+    }
+
+    /// The handshake may begin.
+    ///
+    /// - Returns: Whether to begin it; the connection may have ended while it waited.
+    package mutating func admitted() -> Bool {
+        guard state == .waiting else { return false }
         state = .handshaking
         return true
     }
 
     /// What to do with encrypted bytes.
     package enum Received: Equatable {
+        /// Their time has not come.
+        case keep
         /// They belong to the handshake.
         case handshake
         /// They hold the peer's plaintext.
@@ -56,6 +69,7 @@ package struct TLSStateMachine {
     /// Bytes have come.
     package func received() -> Received {
         switch state {
+        case .waiting: .keep
         case .handshaking: .handshake
         case .active, .outputClosed: .decrypt
         case .idle, .inputClosed, .closing, .closed: .drop
@@ -85,7 +99,7 @@ package struct TLSStateMachine {
     package mutating func channelEnded() -> Lost {
         defer { state = .closed }
         return switch state {
-        case .handshaking: .handshake
+        case .waiting, .handshaking: .handshake
         case .active, .outputClosed: .truncated
         case .idle, .inputClosed, .closing, .closed: .nothing
         }
@@ -109,7 +123,7 @@ package struct TLSStateMachine {
         case .outputClosed:
             state = .closing
             return true
-        case .idle, .handshaking, .inputClosed, .closing, .closed:
+        case .idle, .waiting, .handshaking, .inputClosed, .closing, .closed:
             return false
         }
     }
@@ -124,7 +138,7 @@ package struct TLSStateMachine {
     }
 
     /// Whether the time for the handshake ran out in vain.
-    package func handshakeTimedOut() -> Bool { state == .handshaking }
+    package func handshakeTimedOut() -> Bool { state == .waiting || state == .handshaking }
 
     // MARK: Events of the application
 
@@ -154,7 +168,7 @@ package struct TLSStateMachine {
             return .sayClose(lingering: false)
         case .closing:
             return .join
-        case .idle, .handshaking, .outputClosed, .closed:
+        case .idle, .waiting, .handshaking, .outputClosed, .closed:
             state = .closed
             return .closeChannel
         }
@@ -169,7 +183,7 @@ package struct TLSStateMachine {
         case .inputClosed:
             state = .closing
             return .sayClose(lingering: false)
-        case .idle, .handshaking, .outputClosed, .closing, .closed:
+        case .idle, .waiting, .handshaking, .outputClosed, .closing, .closed:
             return .refuse
         }
     }
@@ -182,13 +196,16 @@ package struct TLSStateMachine {
     /// Whether the application may write.
     package var mayWrite: Bool {
         switch state {
-        case .idle, .handshaking, .active, .inputClosed: true
+        case .idle, .waiting, .handshaking, .active, .inputClosed: true
         case .outputClosed, .closing, .closed: false
         }
     }
 
     /// Whether flushed writes can be encrypted now.
     package var mayEncrypt: Bool { state == .active || state == .inputClosed }
+
+    /// Whether the application's wish for bytes has to wait.
+    package var holdsReads: Bool { state == .waiting }
 
     /// Whether bytes are wanted from the peer though the application did not ask for any.
     package var wantsBytes: Bool { state == .handshaking || state == .closing }

@@ -98,4 +98,98 @@ import Testing
         #expect(pair.server.application.log == ["active", "secure(http/1.1)"])
         #expect(pair.server.handler.facts?.peer == nil)
     }
+
+    /// A server that lets in only clients with one of some names, and the client's authority.
+    private func settings(
+        _ files: Certificates,
+        _ authority: Authority,
+        allowed: [String]
+    ) -> TLSServerSettings {
+        var settings = files.made.serverSettings
+        settings.clientCertificates = .required(authorities: authority.certificate)
+        settings.allowedClientNames = allowed
+        return settings
+    }
+
+    /// Connects our own client with a certificate; gives the server's failure.
+    private func failure(
+        _ files: Certificates,
+        _ settings: TLSServerSettings,
+        _ identity: TLSIdentity
+    ) throws -> HandshakeFailure? {
+        let client = try files.client {
+            $0.certificate = (identity.certificateFile, identity.keyFile)
+        }
+        let pair = try Pair(client: client, server: TLSContext(server: settings))
+        try pair.connect()
+        defer { pair.end() }
+        return pair.server.application.errors.first?.failure
+    }
+
+    @Test("of good certificates, only those with an allowed name are let in")
+    func allowedNames() async throws {
+        let files = try Certificates()
+        let authority = try await Authority()
+        let names = [
+            "DNS:client.example", "URI:spiffe://mesh/ns/a/sa/b", "email:ops@example.com",
+            "IP:10.0.0.7",
+        ]
+        let identity = try await authority.issue("c", names: names.joined(separator: ","))
+        for name in [
+            "client.example", "Client.Example", "spiffe://mesh/ns/a/sa/b", "ops@example.com",
+            "10.0.0.7",
+        ] {
+            let rules = settings(files, authority, allowed: ["unknown", name])
+            #expect(try failure(files, rules, identity) == nil, "\(name)")
+        }
+        for name in ["example", "*.example", "spiffe://mesh/ns/a", "c", "CN=c"] {
+            let rules = settings(files, authority, allowed: [name])
+            #expect(try failure(files, rules, identity) == .certificateNotAllowed, "\(name)")
+        }
+        // A name alone is not enough: the authority comes first.
+        let stranger = try await Authority("stranger").issue("c", names: "DNS:client.example")
+        let rules = settings(files, authority, allowed: ["client.example"])
+        #expect(try failure(files, rules, stranger) == .certificateRefused)
+    }
+
+    @Test(
+        "a session is resumed only while its certificate is good and its name allowed",
+        .timeLimit(.minutes(2)),
+        arguments: ["-tls1_2", "-tls1_3"]
+    )
+    func resumption(version: String) async throws {
+        let files = try Certificates()
+        let authority = try await Authority()
+        let identity = try await authority.issue("c", names: "DNS:client.example", days: 10)
+        let keys = try TLSTicketKeys()
+        func isResumed(
+            allowed: [String],
+            _ option: String,
+            later seconds: Int64 = 0
+        ) async throws -> Bool? {
+            var rules = settings(files, authority, allowed: allowed)
+            rules.ticketKeys = keys
+            rules.now = { now() + seconds }
+            let server = try await SocketServer.start(TLSContext(server: rules)) {
+                LengthResponder()
+            }
+            let printed = try await talk(
+                server,
+                [version, option, files.path("session.pem"), "-cert", identity.certificateFile]
+                    + ["-key", identity.keyFile]
+            )
+            try await server.stop()
+            guard printed.output.contains("HTTP/1.1 200 OK") else { return nil }
+            return printed.output.contains("Reused, TLS")
+        }
+        #expect(try await isResumed(allowed: ["client.example"], "-sess_out") == false)
+        #expect(try await isResumed(allowed: ["client.example"], "-sess_in") == true)
+        // The certificate has ended since, by our clock; by the library's, it has not, and so a
+        // whole handshake succeeds.
+        let later: Int64 = 11 * 86_400
+        #expect(
+            try await isResumed(allowed: ["client.example"], "-sess_in", later: later) == false
+        )
+        #expect(try await isResumed(allowed: ["other.example"], "-sess_in") == nil)
+    }
 }

@@ -34,8 +34,8 @@ import Testing
         }
         do {
             _ = try files.server { settings in
-                if certificate != nil { settings.certificateFile = files.path("c") }
-                if key != nil { settings.keyFile = files.path("k") }
+                if certificate != nil { settings.identity.certificateFile = files.path("c") }
+                if key != nil { settings.identity.keyFile = files.path("k") }
                 if authorities != nil {
                     settings.clientCertificates = .required(authorities: files.path("a"))
                 }
@@ -90,7 +90,7 @@ import Testing
                 key: other.made.keyFile
             )
         ) {
-            try one.server { $0.keyFile = other.made.keyFile }
+            try one.server { $0.identity.keyFile = other.made.keyFile }
         }
     }
 
@@ -109,7 +109,7 @@ import Testing
             files.path("locked.key")
         )
         #expect(throws: TLSError.self) {
-            try files.server { $0.keyFile = files.path("locked.key") }
+            try files.server { $0.identity.keyFile = files.path("locked.key") }
         }
     }
 
@@ -133,7 +133,7 @@ import Testing
         let short = try Certificates(now: now() - 100 * 86_400)
         let authority = try WholeFile.read(short.made.authorityFile, bytesMax: 10_000)
         try WholeFile.create(files.path("chain.pem"), chain + authority)
-        let context = try files.server { $0.certificateFile = files.path("chain.pem") }
+        let context = try files.server { $0.identity.certificateFile = files.path("chain.pem") }
         #expect(context.certificateNotAfter == short.made.notAfter)
     }
 

@@ -120,6 +120,7 @@ final class Endpoint {
         _ context: TLSContext,
         serverName: String? = nil,
         limits: TLSLimits = TLSLimits(),
+        gate: TLSHandshakeGate? = nil,
         plainHTTPAnswer: ByteBuffer? = nil
     ) throws {
         channel = EmbeddedChannel()
@@ -129,6 +130,7 @@ final class Endpoint {
             serverName: serverName,
             limits: limits,
             metrics: counted.metrics,
+            gate: gate,
             plainHTTPAnswer: plainHTTPAnswer
         )
         try channel.pipeline.syncOperations.addHandlers([edge, handler, application])

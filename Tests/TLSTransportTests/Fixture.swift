@@ -75,7 +75,14 @@ struct Counted {
     func certificateNotAfter() throws -> Double {
         try registry.gauge(
             "leeway_tls_certificate_not_after_timestamp_seconds",
-            help: "The time at which the certificate chain in use ends, in Unix seconds."
+            help: "The time at which the first certificate in use ends, in Unix seconds."
+        ).series().value
+    }
+
+    func stapleNotAfter() throws -> Double {
+        try registry.gauge(
+            "leeway_tls_staple_not_after_timestamp_seconds",
+            help: "The time at which the first OCSP response in use ends; 0 without any."
         ).series().value
     }
 }

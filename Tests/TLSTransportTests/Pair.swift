@@ -21,6 +21,11 @@ struct Pair {
         self.server = try Endpoint(server, limits: limits)
     }
 
+    init(client: Endpoint, server: Endpoint) {
+        self.client = client
+        self.server = server
+    }
+
     /// A pair whose handshake is done.
     static func connected(_ fixture: Fixture, limits: TLSLimits = TLSLimits()) throws -> Pair {
         let pair = try Pair(fixture, limits: limits)

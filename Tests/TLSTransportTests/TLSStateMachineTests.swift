@@ -9,7 +9,10 @@ import Testing
         var machine = Machine()
         switch state {
         case .idle: break
-        case .handshaking: _ = machine.start()
+        case .waiting: _ = machine.start()
+        case .handshaking:
+            _ = machine.start()
+            _ = machine.admitted()
         case .active: machine = activeMachine()
         case .inputClosed:
             machine = activeMachine()
@@ -28,12 +31,13 @@ import Testing
     private static func activeMachine() -> Machine {
         var machine = Machine()
         _ = machine.start()
+        _ = machine.admitted()
         machine.handshakeFinished()
         return machine
     }
 
     static let states: [Machine.State] = [
-        .idle, .handshaking, .active, .inputClosed, .outputClosed, .closing, .closed,
+        .idle, .waiting, .handshaking, .active, .inputClosed, .outputClosed, .closing, .closed,
     ]
 
     /// Applies one event to a machine in each state and compares what comes out and where it is.
@@ -54,9 +58,20 @@ import Testing
         check(
             { $0.start() },
             [
-                (true, .handshaking), (false, .handshaking), (false, .active),
+                (true, .waiting), (false, .waiting), (false, .handshaking), (false, .active),
                 (false, .inputClosed),
                 (false, .outputClosed), (false, .closing), (false, .closed),
+            ]
+        )
+    }
+
+    @Test("a turn to begin is taken only by one that waits")
+    func admitted() {
+        check(
+            { $0.admitted() },
+            [
+                (false, .idle), (true, .handshaking), (false, .handshaking), (false, .active),
+                (false, .inputClosed), (false, .outputClosed), (false, .closing), (false, .closed),
             ]
         )
     }
@@ -66,8 +81,8 @@ import Testing
         check(
             { $0.received() },
             [
-                (.drop, .idle), (.handshake, .handshaking), (.decrypt, .active),
-                (.drop, .inputClosed),
+                (.drop, .idle), (.keep, .waiting), (.handshake, .handshaking),
+                (.decrypt, .active), (.drop, .inputClosed),
                 (.decrypt, .outputClosed), (.drop, .closing), (.drop, .closed),
             ]
         )
@@ -87,14 +102,16 @@ import Testing
         check(
             { $0.peerClosed() },
             [
-                (false, .idle), (false, .handshaking), (false, .inputClosed), (false, .inputClosed),
+                (false, .idle), (false, .waiting), (false, .handshaking), (false, .inputClosed),
+                (false, .inputClosed),
                 (true, .closing), (false, .closing), (false, .closed),
             ]
         )
         check(
             { $0.readCompleted() },
             [
-                (false, .idle), (false, .handshaking), (false, .active), (true, .closing),
+                (false, .idle), (false, .waiting), (false, .handshaking), (false, .active),
+                (true, .closing),
                 (false, .outputClosed), (false, .closing), (false, .closed),
             ]
         )
@@ -105,7 +122,8 @@ import Testing
         check(
             { $0.channelEnded() },
             [
-                (.nothing, .closed), (.handshake, .closed), (.truncated, .closed),
+                (.nothing, .closed), (.handshake, .closed), (.handshake, .closed),
+                (.truncated, .closed),
                 (.nothing, .closed),
                 (.truncated, .closed), (.nothing, .closed), (.nothing, .closed),
             ]
@@ -118,7 +136,7 @@ import Testing
             { $0.failed() },
             [
                 (true, .closing), (true, .closing), (true, .closing), (true, .closing),
-                (true, .closing), (false, .closing), (false, .closed),
+                (true, .closing), (true, .closing), (false, .closing), (false, .closed),
             ]
         )
     }
@@ -128,7 +146,7 @@ import Testing
         check(
             { $0.close() },
             [
-                (.closeChannel, .closed), (.closeChannel, .closed),
+                (.closeChannel, .closed), (.closeChannel, .closed), (.closeChannel, .closed),
                 (.sayClose(lingering: true), .closing), (.sayClose(lingering: false), .closing),
                 (.closeChannel, .closed), (.join, .closing), (.closeChannel, .closed),
             ]
@@ -140,7 +158,8 @@ import Testing
         check(
             { $0.closeOutput() },
             [
-                (.refuse, .idle), (.refuse, .handshaking), (.sayCloseOutput, .outputClosed),
+                (.refuse, .idle), (.refuse, .waiting), (.refuse, .handshaking),
+                (.sayCloseOutput, .outputClosed),
                 (.sayClose(lingering: false), .closing), (.refuse, .outputClosed),
                 (.refuse, .closing), (.refuse, .closed),
             ]
@@ -151,26 +170,33 @@ import Testing
     func writing() {
         #expect(
             Self.states.map { Self.machine($0).mayWrite } == [
-                true, true, true, true, false, false, false,
+                true, true, true, true, true, false, false, false,
             ]
         )
         #expect(
             Self.states.map { Self.machine($0).mayEncrypt } == [
-                false, false, true, true, false, false, false,
+                false, false, false, true, true, false, false, false,
             ]
         )
+    }
+
+    @Test("the application's wish for bytes waits only with the handshake")
+    func holding() {
+        for state in Self.states {
+            #expect(Self.machine(state).holdsReads == (state == .waiting))
+        }
     }
 
     @Test("bytes are asked for while a handshake or a close waits for them")
     func wanting() {
         #expect(
             Self.states.map { Self.machine($0).wantsBytes } == [
-                false, true, false, false, false, true, false,
+                false, false, true, false, false, false, true, false,
             ]
         )
         #expect(
             Self.states.map { Self.machine($0).handshakeTimedOut() } == [
-                false, true, false, false, false, false, false,
+                false, true, true, false, false, false, false, false,
             ]
         )
     }

@@ -62,7 +62,7 @@ import Testing
     func resumption(version: String) async throws {
         let files = try Certificates()
         let first = try files.server()
-        let renewed = try Certificates().server { $0.ticketKey = first.ticketKey }
+        let renewed = try Certificates().server { $0.ticketKeys = first.ticketKeys }
         let stranger = try files.server()
 
         let session = files.path("session.pem")

@@ -1,0 +1,125 @@
+import Files
+import Glibc
+import NIOCore
+import TLSTransport
+import Testing
+
+/// Where tlsfuzzer is; nil skips its scripts.
+private let checkout = variable("LEEWAY_TLSFUZZER")
+
+private func variable(_ name: String) -> String? {
+    // Bounds: the system gives a zero-ended text, or none.
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+}
+
+/// The scripts of tlsfuzzer (https://github.com/tlsfuzzer/tlsfuzzer, GPL 2) against our handler.
+///
+/// None of its code is here. With a checkout of it, and a `python3` that has the packages of its
+/// `requirements.txt` first in the path:
+///
+///     LEEWAY_TLSFUZZER=/path/to/checkout swift test --filter ForeignSuiteTests
+///
+/// runs the scripts that `openssl s_server` 3.0 passes as a whole, which ours must pass, too. With
+/// `LEEWAY_TLSFUZZER_ALL=PORT`, where `openssl s_server -accept PORT -cert … -key … -www` listens with
+/// an RSA certificate, also all others, of which ours may fail only what that server fails.
+@Suite("TLS against tlsfuzzer", .enabled(if: checkout != nil)) struct ForeignSuiteTests {
+    struct Script: CustomTestStringConvertible {
+        let words: [String]
+        var testDescription: String { words.joined(separator: " ") }
+
+        init(_ text: String) { words = text.split(separator: " ").map(String.init) }
+    }
+
+    /// With `-d`, where the script would otherwise want a key exchange that is not offered.
+    static let mustPass = [
+        "tls13-conversation", "tls13-ccs", "tls13-connection-abort", "tls13-empty-alert",
+        "tls13-unencrypted-alert", "tls13-finished", "tls13-finished-plaintext", "tls13-hrr",
+        "tls13-invalid-ciphers", "tls13-keyshare-omitted", "tls13-nociphers",
+        "tls13-record-padding", "tls13-unrecognised-groups", "tls13-zero-content-type",
+        "tls13-zero-length-data", "tls13-count-tickets -t 1", "tls13-0rtt-garbage",
+        "tls13-serverhello-random", "tls13-ecdhe-curves", "tls13-signature-algorithms",
+        "conversation -d", "connection-abort -d", "atypical-padding -d", "fuzzed-ciphertext -d",
+        "fuzzed-plaintext -d", "invalid-content-type -d", "message-skipping -d",
+        "record-layer-fragmentation -d", "zero-length-data -d", "sessionID-resumption -d",
+        "ssl-death-alert -d", "version-numbers -d", "sslv2-connection",
+    ].map { Script($0) }
+
+    /// A page for whoever asks, and the end, as `openssl s_server -www` has it.
+    final class Page: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private var received = ByteBuffer()
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            var bytes = unwrapInboundIn(data)
+            received.writeBuffer(&bytes)
+            guard received.readableBytesView.firstRange(of: Array("\r\n\r\n".utf8)) != nil else {
+                return
+            }
+            let page = ByteBuffer(string: "HTTP/1.0 200 ok\r\nContent-type: text/html\r\n\r\nyes\n")
+            context.writeAndFlush(wrapOutboundOut(page), promise: nil)
+            context.close(promise: nil)
+        }
+    }
+
+    private func start(_ authority: Authority) async throws -> SocketServer {
+        var settings = TLSServerSettings(
+            try await authority.issue("r", names: "DNS:localhost", key: Authority.newRSAKey)
+        )
+        settings.profile = .libraryDefaults
+        settings.applicationProtocols = []
+        return try await SocketServer.start(TLSContext(server: settings)) { Page() }
+    }
+
+    /// Runs a script against a port; gives what it printed.
+    private func run(_ script: Script, port: Int) async throws -> Printed {
+        let checkout = checkout ?? ""
+        let name = script.words.first ?? ""
+        return try await attempt(
+            "env",
+            ["PYTHONPATH=\(checkout)", "timeout", "300", "python3"]
+                + ["\(checkout)/scripts/test-\(name).py", "-h", "127.0.0.1", "-p", "\(port)"]
+                + script.words.dropFirst()
+        )
+    }
+
+    @Test("a script that the library's own server passes", arguments: mustPass)
+    func passes(script: Script) async throws {
+        let authority = try await Authority()
+        let server = try await start(authority)
+        let printed = try await run(script, port: server.port)
+        #expect(printed.isSuccess, "\(printed.output.suffix(4000))")
+        try await server.stop()
+    }
+
+    /// The conversations that a script says have failed.
+    private func failures(_ printed: Printed) -> Set<String> {
+        let lines = printed.output.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let start = lines.lastIndex(of: "FAILED:") else {
+            return printed.isSuccess ? [] : ["the script as a whole"]
+        }
+        return Set(lines[(start + 1)...].prefix { $0.hasPrefix("\t") }.map(String.init))
+    }
+
+    @Test(
+        "of the other scripts, ours fails nothing that the library's own server passes",
+        .enabled(if: variable("LEEWAY_TLSFUZZER_ALL") != nil)
+    )
+    func others() async throws {
+        let authority = try await Authority()
+        let server = try await start(authority)
+        let reference = Int(variable("LEEWAY_TLSFUZZER_ALL") ?? "") ?? 0
+        let known = Set(Self.mustPass.compactMap(\.words.first))
+        for file in try Folder.list("\(checkout ?? "")/scripts") {
+            guard file.hasPrefix("test-"), file.hasSuffix(".py") else { continue }
+            let name = String(file.dropFirst(5).dropLast(3))
+            if known.contains(name) { continue }
+            let ours = failures(try await run(Script(name), port: server.port))
+            if ours.isEmpty { continue }
+            let theirs = failures(try await run(Script(name), port: reference))
+            #expect(ours.isSubset(of: theirs), "\(name): \(ours.subtracting(theirs).sorted())")
+        }
+        try await server.stop()
+    }
+}
