@@ -171,7 +171,10 @@ let package = Package(
         ),
         tests(
             "ApplianceTests",
-            ["Appliance", "ModelStore", "ModelTestSupport", "NeuralNetwork", "Files", yams]
+            [
+                "Appliance", "ModelStore", "ModelTestSupport", "NeuralNetwork", "TLSTransport",
+                "Telemetry", "Files", logging, yams,
+            ]
         ),
         tests("ToolsTests", ["Tools", "Features", "NeuralNetwork"]),
         tests(

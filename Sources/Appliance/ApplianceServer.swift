@@ -48,24 +48,63 @@ package struct ApplianceServer: Sendable {
             drift: watching.service,
             followers: followers
         )
+        let lifecycle = Lifecycle(
+            ServiceManager(ProcessEnvironment.variables()),
+            drainSeconds: settings.shutdownSecondsMax
+        )
         let listeners = Listeners(
             parts: parts,
             certificates: certificates,
             group: group,
-            welcome: welcome
+            welcome: welcome,
+            lifecycle: lifecycle
         )
         certificates.announce(parts.logging.logger("tls"))
+        let operationsListener = try listeners.operations(operations)
+        let apiListener = try listeners.api(serving)
 
         var services: [any Service] = [
-            Job("drift") { await watching.service.run(serving.loops) }
+            WatchdogService(manager: lifecycle.manager, group: group),
+            ImpatienceService(
+                lifecycle: lifecycle,
+                listeners: [apiListener.server, operationsListener.server],
+                logger: parts.logging.logger("appliance")
+            ),
+            try reloading(parts, certificates, lifecycle.manager),
+            Job("drift") { await watching.service.run(serving.loops) },
         ]
         for follower in followers { services.append(Job("store") { await follower.run() }) }
         services.append(Job("retraining") { await retraining.supervisor.run() })
-        services.append(try listeners.operations(operations))
-        services.append(try listeners.api(serving))
+        services.append(operationsListener)
+        services.append(apiListener)
+        services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
         try? await group.shutdownGracefully()
+    }
+
+    private func reloading(
+        _ parts: ApplianceParts,
+        _ certificates: Certificates,
+        _ manager: ServiceManager
+    ) throws -> ReloadingService {
+        let settings = settings
+        let reloading = Reloading(
+            settings,
+            read: {
+                guard let file = settings.source else { return settings }
+                return try SettingsFile.read(file, environment: ProcessEnvironment.variables())
+            },
+            certificates: certificates,
+            metrics: try ReloadMetrics(parts.registry, now: ProcessEnvironment.now()),
+            logger: parts.logging.logger("reloading"),
+            clock: ProcessEnvironment.now
+        )
+        return ReloadingService(
+            reloading: reloading,
+            manager: manager,
+            watchSeconds: settings.tls.watchSeconds
+        )
     }
 
     private func runAll(_ services: [any Service], _ logger: Logger) async throws {

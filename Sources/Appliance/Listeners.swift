@@ -12,6 +12,7 @@ struct Listeners {
     let certificates: Certificates
     let group: any EventLoopGroup
     let welcome: Welcome
+    let lifecycle: Lifecycle
 
     /// The listener for predictions.
     func api(_ serving: ServingParts) throws -> ListenerService {
@@ -71,8 +72,9 @@ struct Listeners {
                 routes: table.routes
             ),
             address: HTTPServer.Address(host: settings.listen.host, port: settings.listen.port),
+            inheritedSocket: lifecycle.manager.listeningSocket(for: listener.rawValue),
             group: group,
-            tls: settings.plaintext ? nil : certificates.listenerTLS,
+            tls: settings.plaintext ? nil : certificates.listenerTLS(listener),
             metrics: HTTPMetrics(registry: parts.registry, listener: listener.rawValue),
             accessLog: accessLog,
             makeResponder: makeResponder
@@ -82,7 +84,7 @@ struct Listeners {
             server: server,
             isPlaintext: settings.plaintext,
             serving: serving,
-            drainSeconds: Double(parts.settings.shutdownSecondsMax),
+            lifecycle: lifecycle,
             logger: parts.logging.logger(listener.rawValue),
             welcome: welcome
         )
@@ -107,7 +109,7 @@ struct ListenerService: Service, CustomStringConvertible {
     let server: HTTPServer
     let isPlaintext: Bool
     let serving: ServingSettings
-    let drainSeconds: Double
+    let lifecycle: Lifecycle
     let logger: Logger
     let welcome: Welcome
 
@@ -120,12 +122,13 @@ struct ListenerService: Service, CustomStringConvertible {
             metadata: ["listener": "\(name)", "server.address": "\(address)"]
         )
         await welcome.listening(name, at: "\(address)")
+        lifecycle.listening(serving)
         if isPlaintext {
             logger.warning("plain text", metadata: ["listener": "\(name)"])
         }
         try? await gracefulShutdown()
-        serving.beginDraining()
-        let outcome = await server.drain(seconds: drainSeconds)
+        lifecycle.begin()
+        let outcome = await server.drain(seconds: lifecycle.secondsLeft)
         logger.info(
             "drained",
             metadata: ["listener": "\(name)", "connections.cut_off": "\(outcome.cutOff)"]

@@ -24,6 +24,8 @@ package struct Settings: Sendable, Equatable {
     package var downloads: DownloadSettings
     /// The models, at least one.
     package var models: [ModelSettings]
+    /// The text of every key that is in effect, by its path, to tell what a reload changes.
+    package var values: [String: String]
 
     /// The model that answers when a request names none; nil when several have equal right.
     package var defaultModel: String? {
@@ -61,16 +63,38 @@ package struct ListenerLimits: Sendable, Equatable {
 
 /// Certificates: files, or a development authority made on the first start.
 package struct CertificateSettings: Sendable, Equatable {
-    /// The certificate chain in PEM; nil for the development certificate.
-    package var certificate: String?
-    /// The private key in PEM; nil for the development certificate.
-    package var key: String?
+    /// The certificate chains and their keys in PEM; empty for the development certificate.
+    package var files: [CertificateFiles]
+    /// OCSP responses about the certificates in DER, stapled until they end.
+    package var ocspResponses: [String]
+    /// What becomes of a client that asks for a name that no certificate is for.
+    package var unknownName: UnknownName
     /// Authorities whose client certificates are demanded; nil asks clients for none.
     package var clientAuthorities: String?
+    /// Subject alternative names of which a client certificate must have one; empty for any.
+    package var clientNames: [String]
     /// Names in the development certificate besides localhost.
     package var names: [String]
     /// Protocol versions and cipher suites, in Mozilla's terms.
     package var profile: Profile
+    /// Seconds for which a key seals session tickets.
+    package var ticketRotationSeconds: Int
+    /// Seconds for which a session can be resumed.
+    package var sessionSecondsMax: Int
+    /// Seconds that a handshake may take.
+    package var handshakeSecondsMax: Int
+    /// Handshakes of a listener that go on at once.
+    package var handshakesMax: Int
+    /// Seconds between two looks at the files; 0 for none.
+    package var watchSeconds: Int
+
+    /// What becomes of a client that asks for a name that no certificate is for.
+    package enum UnknownName: String, CaseIterable, Sendable {
+        /// It gets the first certificate.
+        case serve
+        /// Its handshake is refused.
+        case refuse
+    }
 
     /// Mozilla's recommended server configurations.
     package enum Profile: String, CaseIterable, Sendable {
@@ -79,6 +103,14 @@ package struct CertificateSettings: Sendable, Equatable {
         /// TLS 1.3 only.
         case modern
     }
+}
+
+/// One certificate chain and its key.
+package struct CertificateFiles: Sendable, Equatable {
+    /// The certificate chain in PEM.
+    package var certificate: String
+    /// The private key in PEM.
+    package var key: String
 }
 
 /// Logging.

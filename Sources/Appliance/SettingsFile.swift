@@ -109,6 +109,7 @@ extension Settings {
                 var section = section
                 return ModelSettings(&section)
             }
+        values = reading.values
         check(top)
         top.finish()
     }

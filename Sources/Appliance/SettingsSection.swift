@@ -7,6 +7,8 @@ final class SettingsReading {
     private(set) var problems: [SettingsProblem] = []
     /// Every key asked for, with its default and its doc line, in the order of reading.
     private(set) var keys: [SettingsKey] = []
+    /// The text in effect of every key asked for that is not a section.
+    private(set) var values: [String: String] = [:]
     /// The environment variables that stood for a key.
     private(set) var usedVariables: Set<String> = []
 
@@ -16,6 +18,8 @@ final class SettingsReading {
     }
 
     func note(_ key: SettingsKey) { keys.append(key) }
+
+    func note(_ value: String, of key: String) { values[key] = value }
 
     func report(_ message: String, key: String, at mark: Mark?) {
         problems.append(
@@ -119,6 +123,16 @@ struct SettingsSection {
     mutating func ask(_ key: String, value: String?, doc: String) {
         asked.insert(key)
         reading.note(SettingsKey(path: keyPath(key), value: value, doc: doc))
+        guard let value else { return }
+        let written = self.value(key).flatMap { Self.text(of: $0) }
+        reading.note(reading.override(of: keyPath(key)) ?? written ?? value, of: keyPath(key))
+    }
+
+    /// A value or a list of values on one line, to be compared with another one.
+    private static func text(of node: Node) -> String? {
+        if let scalar = node.scalar { return scalar.string }
+        guard let sequence = node.sequence else { return nil }
+        return sequence.map { text(of: $0) ?? "…" }.joined(separator: ", ")
     }
 
     /// The text of a scalar: the environment's word first, then the file's.

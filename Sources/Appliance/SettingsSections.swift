@@ -72,39 +72,6 @@ extension ListenAddress {
     }
 }
 
-extension CertificateSettings {
-    init(_ section: inout SettingsSection) {
-        let chain = section.string(
-            "certificate",
-            default: "auto",
-            doc:
-                "certificate chain in PEM; auto makes a development authority in the state directory"
-        )
-        certificate = chain == "auto" ? nil : chain
-        key = section.optionalString("key", doc: "private key in PEM of the certificate")
-        clientAuthorities = section.optionalString(
-            "client_ca",
-            doc: "authorities in PEM whose client certificates are demanded"
-        )
-        names = section.texts(
-            "names",
-            doc: "names in the development certificate besides localhost"
-        )
-        profile = section.choice(
-            "profile",
-            default: Profile.intermediate,
-            doc: "Mozilla's terms: intermediate (TLS 1.2 and 1.3) or modern (TLS 1.3)"
-        )
-        if certificate != nil && key == nil {
-            section.report("is required beside a certificate file", key: "key")
-        }
-        if certificate == nil && key != nil {
-            section.report("needs a certificate file beside it", key: "key")
-        }
-        section.finish()
-    }
-}
-
 extension LogSettings {
     init(_ section: inout SettingsSection) {
         level = section.choice("level", default: Level.info, doc: "least severe level written")

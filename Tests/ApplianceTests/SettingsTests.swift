@@ -26,7 +26,7 @@ import Testing
     func minimal() throws {
         let settings = try parse(Self.minimal)
         #expect(settings.api.listen.description == "127.0.0.1:8443")
-        #expect(settings.tls.certificate == nil)
+        #expect(settings.tls.files.isEmpty)
         #expect(settings.models.count == 1)
         #expect(settings.models.first?.network.hidden == [64])
         #expect(settings.models.first?.training.lossBelow == nil)
@@ -50,6 +50,12 @@ import Testing
             ("log: {level: loud}", "log.level: expected one of trace, debug"),
             ("api: [1, 2]", "api: expected a section of keys"),
             ("tls: {certificate: cert.pem}", "tls.key: is required"),
+            ("tls: {certificate: [a, b], key: [c]}", "tls.key: is required for each"),
+            ("tls: {certificate: [auto, b], key: [c, d]}", "tls.certificate: expected auto alone"),
+            ("tls: {key: c}", "tls.key: needs a certificate"),
+            ("tls: {client_names: [a]}", "tls.client_names: needs client_ca"),
+            ("tls: {handshakes_max: 0}", "tls.handshakes_max: expected a whole number in 1…"),
+            ("tls: {unknown_name: maybe}", "tls.unknown_name: expected one of serve, refuse"),
             ("state: {a: 1}", "state: expected a single value"),
             ("event_loops: -1", "event_loops: expected a whole number"),
         ]
@@ -59,6 +65,18 @@ import Testing
         #expect(found.count == 1)
         #expect(found.first?.contains(expected) == true, "\(found)")
         #expect(found.first?.hasPrefix("test.yaml:5:") == true, "\(found)")
+    }
+
+    @Test("several certificates stand in one list, their keys in another")
+    func certificates() throws {
+        let settings = try parse(
+            Self.minimal + "\ntls: {certificate: [a.pem, b.pem], key: [a.key, b.key]}\n"
+        )
+        #expect(settings.tls.files.map(\.certificate) == ["a.pem", "b.pem"])
+        #expect(settings.tls.files.map(\.key) == ["a.key", "b.key"])
+        let one = try parse(Self.minimal + "\ntls: {certificate: a.pem, key: a.key}\n")
+        #expect(one.tls.files.count == 1)
+        #expect(try parse(Self.minimal + "\ntls: {certificate: auto}\n").tls.files.isEmpty)
     }
 
     @Test("all problems of a file are told at once")

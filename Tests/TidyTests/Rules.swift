@@ -35,7 +35,7 @@ enum UnsafePlaces {
         "Sources/NeuralNetwork/TrainingStep", "Sources/NeuralNetwork/TrainingUpdate",
         "Sources/NeuralNetwork/TrainingLoss",
         "Sources/Telemetry/", "Sources/Drift/", "Sources/Files/",
-        "Sources/Retraining/BackgroundProcess.swift",
+        "Sources/Retraining/BackgroundProcess.swift", "Sources/Appliance/ServiceManager.swift",
     ]
 }
 
