@@ -48,10 +48,7 @@ package struct ApplianceServer: Sendable {
             drift: watching.service,
             followers: followers
         )
-        let lifecycle = Lifecycle(
-            ServiceManager(ProcessEnvironment.variables()),
-            drainSeconds: settings.shutdownSecondsMax
-        )
+        let lifecycle = Lifecycle(settings)
         let listeners = Listeners(
             parts: parts,
             certificates: certificates,
@@ -65,12 +62,8 @@ package struct ApplianceServer: Sendable {
 
         var services: [any Service] = [
             WatchdogService(manager: lifecycle.manager, group: group),
-            ImpatienceService(
-                lifecycle: lifecycle,
-                listeners: [apiListener.server, operationsListener.server],
-                logger: parts.logging.logger("appliance")
-            ),
-            try reloading(parts, certificates, lifecycle.manager),
+            ImpatienceService(lifecycle: lifecycle, listeners: [apiListener, operationsListener]),
+            try ReloadingService(parts, certificates, lifecycle.manager),
             Job("drift") { await watching.service.run(serving.loops) },
         ]
         for follower in followers { services.append(Job("store") { await follower.run() }) }
@@ -81,30 +74,6 @@ package struct ApplianceServer: Sendable {
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
         try? await group.shutdownGracefully()
-    }
-
-    private func reloading(
-        _ parts: ApplianceParts,
-        _ certificates: Certificates,
-        _ manager: ServiceManager
-    ) throws -> ReloadingService {
-        let settings = settings
-        let reloading = Reloading(
-            settings,
-            read: {
-                guard let file = settings.source else { return settings }
-                return try SettingsFile.read(file, environment: ProcessEnvironment.variables())
-            },
-            certificates: certificates,
-            metrics: try ReloadMetrics(parts.registry, now: ProcessEnvironment.now()),
-            logger: parts.logging.logger("reloading"),
-            clock: ProcessEnvironment.now
-        )
-        return ReloadingService(
-            reloading: reloading,
-            manager: manager,
-            watchSeconds: settings.tls.watchSeconds
-        )
     }
 
     private func runAll(_ services: [any Service], _ logger: Logger) async throws {

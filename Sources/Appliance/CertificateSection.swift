@@ -28,30 +28,8 @@ extension CertificateSettings {
             default: Profile.intermediate,
             doc: "Mozilla's terms: intermediate (TLS 1.2 and 1.3) or modern (TLS 1.3)"
         )
-        ticketRotationSeconds = section.integer(
-            "ticket_rotation_seconds",
-            default: 43_200,
-            in: 60...604_800,
-            doc: "seconds after which session tickets are sealed with a new key"
-        )
-        sessionSecondsMax = section.integer(
-            "session_seconds_max",
-            default: 7200,
-            in: 1...604_800,
-            doc: "seconds for which a session can be resumed"
-        )
-        handshakeSecondsMax = section.integer(
-            "handshake_seconds_max",
-            default: 10,
-            in: 1...3600,
-            doc: "seconds that a handshake may take, its time in line included"
-        )
-        handshakesMax = section.integer(
-            "handshakes_max",
-            default: 256,
-            in: 1...1_000_000,
-            doc: "handshakes of a listener that go on at once; others wait in line"
-        )
+        (ticketRotationSeconds, sessionSecondsMax) = Self.sessions(&section)
+        (handshakeSecondsMax, handshakesMax) = Self.handshakes(&section)
         watchSeconds = section.integer(
             "watch_seconds",
             default: 5,
@@ -62,6 +40,42 @@ extension CertificateSettings {
             section.report("needs client_ca beside it", key: "client_names")
         }
         section.finish()
+    }
+
+    private static func sessions(
+        _ section: inout SettingsSection
+    ) -> (rotationSeconds: Int, secondsMax: Int) {
+        let rotation = section.integer(
+            "ticket_rotation_seconds",
+            default: 43_200,
+            in: 60...604_800,
+            doc: "seconds after which session tickets are sealed with a new key"
+        )
+        let longest = section.integer(
+            "session_seconds_max",
+            default: 7200,
+            in: 1...604_800,
+            doc: "seconds for which a session can be resumed"
+        )
+        return (rotation, longest)
+    }
+
+    private static func handshakes(
+        _ section: inout SettingsSection
+    ) -> (secondsMax: Int, countMax: Int) {
+        let seconds = section.integer(
+            "handshake_seconds_max",
+            default: 10,
+            in: 1...3600,
+            doc: "seconds that a handshake may take, its time in line included"
+        )
+        let count = section.integer(
+            "handshakes_max",
+            default: 256,
+            in: 1...1_000_000,
+            doc: "handshakes of a listener that go on at once; others wait in line"
+        )
+        return (seconds, count)
     }
 
     /// The pairs of certificate and key; `auto` alone stands for the development certificate.

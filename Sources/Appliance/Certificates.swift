@@ -6,8 +6,9 @@ internal import Synchronization
 package import TLSTransport
 package import Telemetry
 
-/// The certificates of both listeners: configured files, or a development certificate made on the
-/// first start. They can be replaced while connections go on.
+/// The certificates of both listeners: configured files, or a development certificate.
+///
+/// They can be replaced while connections go on.
 package final class Certificates: Sendable {
     /// Certificates that are read and checked, ready to be used.
     struct Loaded: Sendable {

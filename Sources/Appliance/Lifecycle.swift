@@ -20,9 +20,9 @@ final class Lifecycle: Sendable {
     private let drainSeconds: Int
     private let state = Mutex(State())
 
-    init(_ manager: ServiceManager, drainSeconds: Int) {
-        self.manager = manager
-        self.drainSeconds = drainSeconds
+    init(_ settings: Settings) {
+        manager = ServiceManager(ProcessEnvironment.variables())
+        drainSeconds = settings.shutdownSecondsMax
     }
 
     /// Takes note of a listener that is bound; the last one makes the appliance ready.
@@ -73,8 +73,7 @@ struct LifecycleService: Service, CustomStringConvertible {
 /// Ends waiting for requests in progress when the appliance is asked to end a second time.
 struct ImpatienceService: Service, CustomStringConvertible {
     let lifecycle: Lifecycle
-    let listeners: [HTTPServer]
-    let logger: Logger
+    let listeners: [ListenerService]
     let description = "impatience"
 
     func run() async throws {
@@ -83,9 +82,9 @@ struct ImpatienceService: Service, CustomStringConvertible {
                 .makeAsyncIterator()
             for _ in 0..<2 where await signals.next() == nil { return }
             if Task.isCancelled { return }
-            logger.warning("asked to end a second time")
+            listeners.first?.logger.warning("asked to end a second time")
             lifecycle.cutShort()
-            for listener in listeners { _ = await listener.drain(seconds: 0) }
+            for listener in listeners { _ = await listener.server.drain(seconds: 0) }
         }
         // A service that returns before it is asked to would count as a failure.
         try? await gracefulShutdown()
@@ -98,6 +97,27 @@ struct ReloadingService: Service, CustomStringConvertible {
     let manager: ServiceManager
     let watchSeconds: Int
     let description = "reloading"
+
+    init(
+        _ parts: ApplianceParts,
+        _ certificates: Certificates,
+        _ manager: ServiceManager
+    ) throws {
+        let settings = parts.settings
+        reloading = Reloading(
+            settings,
+            read: {
+                guard let file = settings.source else { return settings }
+                return try SettingsFile.read(file, environment: ProcessEnvironment.variables())
+            },
+            certificates: certificates,
+            metrics: try ReloadMetrics(parts.registry, now: ProcessEnvironment.now()),
+            logger: parts.logging.logger("reloading"),
+            clock: ProcessEnvironment.now
+        )
+        self.manager = manager
+        watchSeconds = settings.tls.watchSeconds
+    }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {

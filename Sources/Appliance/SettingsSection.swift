@@ -125,7 +125,11 @@ struct SettingsSection {
         reading.note(SettingsKey(path: keyPath(key), value: value, doc: doc))
         guard let value else { return }
         let written = self.value(key).flatMap { Self.text(of: $0) }
-        reading.note(reading.override(of: keyPath(key)) ?? written ?? value, of: keyPath(key))
+        let text = reading.override(of: keyPath(key)) ?? written ?? value
+        // A list of one may be written without brackets, as the environment's lists always are.
+        let bare =
+            text.hasPrefix("[") && text.hasSuffix("]") ? text.dropFirst().dropLast() : text[...]
+        reading.note(String(bare).replacing(", ", with: ","), of: keyPath(key))
     }
 
     /// A value or a list of values on one line, to be compared with another one.

@@ -269,7 +269,7 @@ package final class HTTPServer: Sendable {
     }
 
     /// What a client reads that speaks plain HTTP to an encrypted listener.
-    private static var plainHTTPAnswer: ByteBuffer {
+    private static let plainHTTPAnswer: ByteBuffer = {
         let body =
             #"{"error":"plain HTTP refused: this port speaks HTTPS: use https://","code":"tls_required"}"#
             + "\n"
@@ -277,5 +277,5 @@ package final class HTTPServer: Sendable {
             string: "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
                 + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n" + body
         )
-    }
+    }()
 }

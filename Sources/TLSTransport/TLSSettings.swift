@@ -45,8 +45,8 @@ package struct TLSServerSettings: Sendable {
     /// One for the very names of another may stand beside it with a key of another kind: the
     /// client then gets the one that it understands (ECDSA beside RSA).
     package var others: [TLSIdentity] = []
-    /// DER files: OCSP responses about the certificates. Each is stapled for clients that ask for
-    /// it, until it ends.
+    /// OCSP responses about the certificates in DER files, each stapled for clients that ask for it
+    /// until it ends.
     package var stapleFiles: [String] = []
     /// Whether a client that asks for a name that no certificate is for is refused.
     package var refusesUnknownNames = false

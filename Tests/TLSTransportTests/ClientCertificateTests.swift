@@ -147,7 +147,8 @@ import Testing
             #expect(try failure(files, rules, identity) == .certificateNotAllowed, "\(name)")
         }
         // A name alone is not enough: the authority comes first.
-        let stranger = try await Authority("stranger").issue("c", names: "DNS:client.example")
+        let strangers = try await Authority("stranger")
+        let stranger = try await strangers.issue("c", names: "DNS:client.example")
         let rules = settings(files, authority, allowed: ["client.example"])
         #expect(try failure(files, rules, stranger) == .certificateRefused)
     }

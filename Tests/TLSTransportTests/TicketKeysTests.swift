@@ -44,11 +44,13 @@ final class HandClock: Sendable {
         clock.wait(seconds: 100)
         keys.rotateIfDue()
         #expect(keys.count == 2)
-        // The old key opens the ticket, and the client gets one of the new key in exchange.
+        // The old key opens the ticket, and the client gets one of the new key in exchange (which
+        // this one keeps only with TLS 1.3).
         #expect(try await connect(context, version, ["-sess_in", first, "-sess_out", second]))
         clock.wait(seconds: 51)
         #expect(try await !connect(context, version, ["-sess_in", first]))
         #expect(keys.count == 1)
+        guard version == "-tls1_3" else { return }
         #expect(try await connect(context, version, ["-sess_in", second]))
     }
 

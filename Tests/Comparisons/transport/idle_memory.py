@@ -3,7 +3,7 @@
 
 So many connections make one request each and then say nothing. Told is the server's anonymous
 resident memory for one of them, against that before, as the median of the rounds with the least and
-the largest; each round has a new server.
+the largest; each figure is of a new server.
 """
 
 import socket
@@ -36,6 +36,23 @@ def open_idle(server, context, count):
     return opened
 
 
+def for_one(server, certificates, version, count):
+    """Kilobytes of the server for each idle connection."""
+    context = ssl.create_default_context(cafile=certificates[0])
+    context.maximum_version = version
+    # What the first connections touch for good is not theirs.
+    for connection in open_idle(server, context, 50):
+        connection.close()
+    time.sleep(0.5)
+    before = server.memory_kilobytes()
+    opened = open_idle(server, context, count)
+    time.sleep(1)
+    each = (server.memory_kilobytes() - before) / count
+    for connection in opened:
+        connection.close()
+    return each
+
+
 def main():
     options = arguments(
         __doc__.splitlines()[0],
@@ -47,25 +64,15 @@ def main():
     with Workspace(options) as space:
         certificates = make_certificates(space / "certificates")
         figures = {}
+        versions = (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2)
         for turn in range(options.rounds):
-            for start in (start_leeway, start_nginx):
-                server = start(options, space.folder(f"{start.__name__}-{turn}"), certificates)
-                for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
-                    context = ssl.create_default_context(cafile=certificates[0])
-                    context.maximum_version = version
-                    # What the first connections touch for good is not theirs.
-                    for connection in open_idle(server, context, 50):
-                        connection.close()
-                    time.sleep(0.5)
-                    before = server.memory_kilobytes()
-                    opened = open_idle(server, context, options.connections)
-                    time.sleep(1)
-                    each = (server.memory_kilobytes() - before) / options.connections
+            for version in versions:
+                for start in (start_leeway, start_nginx):
+                    folder = space.folder(f"{start.__name__}-{turn}-{version.name}")
+                    server = start(options, folder, certificates)
+                    each = for_one(server, certificates, version, options.connections)
                     figures.setdefault((server.name, version.name), []).append(each)
-                    for connection in opened:
-                        connection.close()
-                    time.sleep(1)
-                server.stop()
+                    server.stop()
         for (name, version), values in sorted(figures.items()):
             report.figure(f"{name} {version}: kB for one idle connection", spread(values, 1))
     report.end()
