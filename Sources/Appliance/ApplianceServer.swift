@@ -83,7 +83,9 @@ package struct ApplianceServer: Sendable {
             logger: logger
         )
         // The listeners keep the deadline themselves; this one is for what hangs after it.
-        configuration.maximumGracefulShutdownDuration = .seconds(settings.shutdownSecondsMax + 10)
+        configuration.maximumGracefulShutdownDuration = .seconds(
+            settings.shutdownDelaySeconds + settings.shutdownSecondsMax + 10
+        )
         logger.info("starting", metadata: ["service.version": "\(ApplianceVersion.text)"])
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")

@@ -8,8 +8,8 @@ internal import UnixSignals
 
 /// The start and the end of serving, as the service manager and the listeners see it.
 ///
-/// At the end both listeners say at `/readyz` that they are not ready, at once; then one after the
-/// other accepts no more and lets requests in progress finish. They share one deadline.
+/// At the end both listeners say at `/readyz` that they are not ready, at once; after the delay that
+/// load balancers need to see it, one after the other accepts no more and lets requests in progress finish. They share one deadline.
 final class Lifecycle: Sendable {
     private struct State {
         var serving: [ServingSettings] = []
@@ -17,11 +17,13 @@ final class Lifecycle: Sendable {
     }
 
     let manager: ServiceManager
+    private let delaySeconds: Int
     private let drainSeconds: Int
     private let state = Mutex(State())
 
     init(_ settings: Settings) {
         manager = ServiceManager(ProcessEnvironment.variables())
+        delaySeconds = settings.shutdownDelaySeconds
         drainSeconds = settings.shutdownSecondsMax
     }
 
@@ -38,12 +40,18 @@ final class Lifecycle: Sendable {
     func begin() {
         let serving = state.withLock { state -> [ServingSettings] in
             guard state.deadline == nil else { return [] }
-            state.deadline = .now + .seconds(drainSeconds)
+            state.deadline = .now + .seconds(delaySeconds + drainSeconds)
             return state.serving
         }
         if serving.isEmpty { return }
         manager.stopping()
         for listener in serving { listener.beginDraining() }
+    }
+
+    /// Lets load balancers see that we are not ready, while we still serve.
+    func delay() async {
+        let end = ContinuousClock.now + .seconds(delaySeconds)
+        while secondsLeft > 0, .now < end { try? await Task.sleep(for: .milliseconds(50)) }
     }
 
     /// How long requests in progress may still take.
@@ -67,6 +75,7 @@ struct LifecycleService: Service, CustomStringConvertible {
     func run() async throws {
         try? await gracefulShutdown()
         lifecycle.begin()
+        await lifecycle.delay()
     }
 }
 

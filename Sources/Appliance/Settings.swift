@@ -16,6 +16,8 @@ package struct Settings: Sendable, Equatable {
     package var state: String
     /// Event loops that serve requests; 0 is one a core.
     package var eventLoops: Int
+    /// How long a shutdown goes on as before but for `/readyz`, in seconds.
+    package var shutdownDelaySeconds: Int
     /// How long a shutdown waits for requests in flight, in seconds.
     package var shutdownSecondsMax: Int
     /// What is logged, and how.

@@ -94,6 +94,13 @@ extension Settings {
             in: 0...256,
             doc: "event loops that serve requests; 0 is one a core"
         )
+        shutdownDelaySeconds = top.integer(
+            "shutdown_delay_seconds",
+            default: 0,
+            in: 0...3600,
+            doc:
+                "seconds that a shutdown serves on with /readyz at 503, for a load balancer to see it"
+        )
         shutdownSecondsMax = top.integer(
             "shutdown_seconds_max",
             default: 30,

@@ -165,6 +165,18 @@ def endings(report, options, space, configuration, image):
         report.check("and its connection ends", answer.fields.get("connection") == "close")
         report.check("the server ends well", server.process.wait(20) == 0)
 
+    leeway = Leeway(options, configuration, {"LEEWAY_SHUTDOWN_DELAY_SECONDS": "2"})
+    with leeway.serve(space, space / "state") as server:
+        server.wait_ready()
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.get("/readyz", "api")[0] == 503, 10)
+        answer = server.get("/livez", "api")[0]
+        report.check("during the delay new connections are served", answer == 200, answer)
+        code = server.process.wait(20)
+        took = time.monotonic() - started
+        report.check("and after it the server ends", code == 0 and 1.9 <= took < 6, f"{took:.1f} s")
+
     for name, seconds, signals, low, high in [
         ("the deadline", 2, 1, 1.5, 6), ("a second signal", 60, 2, 0, 6),
     ]:  # fmt: skip

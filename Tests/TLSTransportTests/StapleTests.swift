@@ -64,7 +64,7 @@ import Testing
             (try await authority.respond(about: identity, state: "R", to: "r"), "is good"),
             (try await authority.respond(about: stranger, serial: "99", to: "s"), "not about"),
             (try await authority.respond(about: identity, validity: [], to: "n"), "until when"),
-            (try await impostor.respond(about: forged), "signer certificate not found"),
+            (try await impostor.respond(about: forged), "certificate verify error"),
             (authority.path("garbage"), "garbage"), (authority.path("refusal"), "not answer"),
             ("/none/response.der", "No such file"),
         ] {
