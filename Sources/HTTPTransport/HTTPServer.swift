@@ -232,9 +232,10 @@ package final class HTTPServer: Sendable {
             .childChannelOption(.allowRemoteHalfClosure, value: tls == nil)
             .childChannelOption(
                 .recvAllocator,
+                // A connection keeps the buffer that it reads into: small, until it needs more.
                 value: AdaptiveRecvByteBufferAllocator(
                     minimum: 1024,
-                    initial: 8192,
+                    initial: 1024,
                     maximum: 65_536
                 )
             )

@@ -24,7 +24,10 @@ internal import COpenSSL
             Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) | Int(SSL_MODE_RELEASE_BUFFERS)
         )
         // Sessions live in tickets; nothing is kept in memory.
-        unsafe leeway_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+        unsafe leeway_SSL_CTX_set_session_cache_mode(
+            context,
+            Int(profile == .libraryDefaults ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF)
+        )
         try use(profile)
     }
 

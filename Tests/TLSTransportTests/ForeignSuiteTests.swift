@@ -93,8 +93,10 @@ private func variable(_ name: String) -> String? {
     func passes(script: Script) async throws {
         let files = try Certificates()
         let server = try await start(files)
-        let failures = failures(try await run(script, port: server.port))
-        #expect(failures.isEmpty, "\(failures.sorted())")
+        let printed = try await run(script, port: server.port)
+        let failures = failures(printed)
+        let reasons = Set(printed.output.split(separator: "\n").filter { $0.contains("Error: ") })
+        #expect(failures.isEmpty, "\(failures.sorted()) \(reasons.sorted())")
         try await server.stop()
     }
 
