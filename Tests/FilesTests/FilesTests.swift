@@ -136,4 +136,23 @@ import Testing
     func parent(path: String, parent: String) {
         #expect(Folder.parent(of: path) == parent)
     }
+
+    @Test("a stamp tells that a file was written, replaced, or is behind another link")
+    func stamps() throws {
+        let folder = try TemporaryDirectory()
+        let (file, other, link) = (folder.path("a"), folder.path("b"), folder.path("link"))
+        #expect(FileStamp(file) == nil)
+        try WholeFile.create(file, [1])
+        let first = try #require(FileStamp(file))
+        #expect(FileStamp(file) == first)
+        try WholeFile.replace(file, [2])
+        let second = try #require(FileStamp(file))
+        #expect(second != first)
+        try WholeFile.create(other, [2])
+        try #require(unsafe symlink(file, link) == 0)
+        #expect(FileStamp(link) == second)
+        try Folder.remove(link)
+        try #require(unsafe symlink(other, link) == 0)
+        #expect(FileStamp(link) != second)
+    }
 }
