@@ -82,7 +82,7 @@ private func variable(_ name: String) -> String? {
         let name = script.words.first ?? ""
         return try await attempt(
             "env",
-            ["PYTHONPATH=\(checkout)", "timeout", "300", "python3"]
+            ["PYTHONPATH=\(checkout)", "timeout", "100", "python3"]
                 + ["\(checkout)/scripts/test-\(name).py", "-h", "127.0.0.1", "-p", "\(port)"]
                 + script.words.dropFirst()
         )
