@@ -66,6 +66,7 @@ let package = Package(
             [
                 "Serving", "Retraining", "HTTPTransport", "TLSTransport", "Transfer", "ModelStore",
                 "Telemetry", "Digest", "Compression", "Drift", "Features", "NeuralNetwork",
+                nioCore, nioPosix,
             ]
         ),
         part(

@@ -48,6 +48,7 @@ enum Layers {
         "Tools": [
             "Serving", "Retraining", "HTTPTransport", "TLSTransport", "Transfer", "ModelStore",
             "Telemetry", "Digest", "Compression", "Drift", "Features", "NeuralNetwork", "Files",
+            "NIOCore", "NIOPosix",
         ],
         "Appliance": [
             "Serving", "Retraining", "HTTPTransport", "TLSTransport", "Transfer", "ModelStore",
