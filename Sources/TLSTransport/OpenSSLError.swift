@@ -32,6 +32,13 @@ struct OpenSSLError: Error, Sendable, Equatable {
         )
     }
 
+    /// Empties the error queue before a call whose outcome is told by it.
+    ///
+    /// Most often it is empty: looking costs a tenth of clearing all its entries.
+    static func forgetOldOnes() {
+        if ERR_peek_error() != 0 { ERR_clear_error() }
+    }
+
     /// Calls OpenSSL with an empty error queue, and throws what it says when the result is nil.
     static func require<Result>(
         _ operation: String,

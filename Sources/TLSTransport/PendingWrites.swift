@@ -8,12 +8,15 @@ struct PendingWrites {
         let promise: EventLoopPromise<Void>?
     }
 
-    private var queue = MarkedCircularBuffer<Write>(initialCapacity: 4)
+    /// The writes; those before ``first`` are done, those before ``flushed`` are to be sent.
+    private var queue: [Write] = []
+    private var first = 0
+    private var flushed = 0
     /// Small writes are gathered here into one record; kept only while a flush lasts.
     private var scratch = ByteBuffer()
 
     /// Whether there is a flushed write, be it an empty one.
-    var hasFlushed: Bool { queue.hasMark }
+    var hasFlushed: Bool { first < flushed }
 
     /// Adds a write; it waits for a flush.
     mutating func append(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>?) {
@@ -22,7 +25,7 @@ struct PendingWrites {
 
     /// Lets all writes so far go.
     mutating func flush() {
-        queue.mark()
+        flushed = queue.count
     }
 
     /// Encrypts flushed writes, until they are done or the output has ``outputBytesMax``.
@@ -50,8 +53,9 @@ struct PendingWrites {
     ///
     /// - Returns: Their promises, to be failed by the caller when its own state is in order.
     mutating func removeAll() -> [EventLoopPromise<Void>] {
-        let promises = queue.compactMap(\.promise)
-        queue = MarkedCircularBuffer(initialCapacity: 0)
+        let promises = queue[first...].compactMap(\.promise)
+        queue = []
+        (first, flushed) = (0, 0)
         return promises
     }
 
@@ -60,12 +64,12 @@ struct PendingWrites {
         with session: TLSSession,
         into output: inout ByteBuffer
     ) -> TLSOutcome {
-        let first = queue[queue.startIndex].bytes
-        if first.readableBytes == 0 { return .done }
-        if first.readableBytes >= Self.recordBytesMax || !isNextFlushed {
-            let count = min(first.readableBytes, Self.pieceBytesMax)
+        let size = queue[first].bytes.readableBytes
+        if size == 0 { return .done }
+        if size >= Self.recordBytesMax || first + 1 == flushed {
+            let count = min(size, Self.pieceBytesMax)
             // Bounds: count is at most the number of readable bytes.
-            let outcome = unsafe first.withUnsafeReadableBytes { bytes in
+            let outcome = unsafe queue[first].bytes.withUnsafeReadableBytes { bytes in
                 unsafe session.encrypt(
                     UnsafeRawBufferPointer(rebasing: bytes[..<count]),
                     into: &output
@@ -82,17 +86,10 @@ struct PendingWrites {
         return outcome
     }
 
-    /// Whether the write after the first one is flushed, too.
-    private var isNextFlushed: Bool {
-        guard queue.count > 1, let mark = queue.markedElementIndex else { return false }
-        return queue.distance(from: queue.startIndex, to: mark) >= 1
-    }
-
     /// Copies flushed writes into the scratch until it holds a full record.
     private mutating func gather() {
         scratch.clear(minimumCapacity: Self.recordBytesMax)
-        guard let mark = queue.markedElementIndex else { return }
-        for index in queue.indices {
+        for index in first..<flushed {
             let bytes = queue[index].bytes
             let room = Self.recordBytesMax - scratch.readableBytes
             if let part = bytes.getSlice(
@@ -101,25 +98,35 @@ struct PendingWrites {
             ) {
                 scratch.writeImmutableBuffer(part)
             }
-            if index == mark || scratch.readableBytes == Self.recordBytesMax { break }
+            if scratch.readableBytes == Self.recordBytesMax { break }
         }
     }
 
     /// Drops encrypted bytes from the front, leaving finished writes empty.
     private mutating func consume(_ count: Int) {
         var left = count
-        for index in queue.indices where left > 0 {
+        var index = first
+        while left > 0, index < queue.count {
             let taken = min(left, queue[index].bytes.readableBytes)
             queue[index].bytes.moveReaderIndex(forwardBy: taken)
             left -= taken
+            index += 1
         }
     }
 
-    /// Removes the empty writes at the front, up to the mark.
+    /// Removes the empty writes at the front, up to the last flushed one.
     private mutating func popFinished(_ promises: inout [EventLoopPromise<Void>]) {
-        while hasFlushed, queue[queue.startIndex].bytes.readableBytes == 0 {
-            if let promise = queue.removeFirst().promise { promises.append(promise) }
+        while first < flushed, queue[first].bytes.readableBytes == 0 {
+            if let promise = queue[first].promise { promises.append(promise) }
+            // What was written is let go at once, and not only when the queue is empty.
+            queue[first].bytes = ByteBuffer()
+            first += 1
         }
+        let isLong = first >= 64 && first * 2 >= queue.count
+        guard first == queue.count || isLong else { return }
+        queue.removeFirst(first)
+        flushed -= first
+        first = 0
     }
 
     /// The largest plaintext of one record (RFC 8446 §5.1).

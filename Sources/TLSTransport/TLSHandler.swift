@@ -28,6 +28,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     let limits: TLSLimits
     let metrics: TLSMetrics?
     let plainHTTPAnswer: ByteBuffer?
+    private let scratch: TLSScratch
 
     var machine = TLSStateMachine()
     var writes = PendingWrites()
@@ -52,6 +53,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     ///   - gate: Where the handshake waits for its turn; nil begins it at once.
     ///   - plainHTTPAnswer: Server only: sent as it is to a peer that speaks plain HTTP, so that
     ///     its user learns what is wrong.
+    ///   - scratch: What the connections of the event loop share; nil for memory of its own.
     /// - Throws: ``TLSError/libraryFailed(operation:reason:)``.
     package init(
         context: TLSContext,
@@ -59,13 +61,15 @@ package final class TLSHandler: ChannelDuplexHandler {
         limits: TLSLimits = TLSLimits(),
         metrics: TLSMetrics? = nil,
         gate: TLSHandshakeGate? = nil,
-        plainHTTPAnswer: ByteBuffer? = nil
+        plainHTTPAnswer: ByteBuffer? = nil,
+        scratch: TLSScratch? = nil
     ) throws(TLSError) {
         session = try TLSSession(context: context, serverName: serverName)
         self.limits = limits
         self.metrics = metrics
         self.gate = gate
         self.plainHTTPAnswer = plainHTTPAnswer
+        self.scratch = scratch ?? TLSScratch()
     }
 }
 
@@ -236,12 +240,13 @@ extension TLSHandler {
     }
 
     private func decrypt(_ context: ChannelHandlerContext, _ input: inout ByteBuffer) {
-        var plaintext = context.channel.allocator.buffer(capacity: input.readableBytes)
+        var plaintext = scratch.takePlaintext(input.readableBytes)
         let outcome = session.decrypt(&input, into: &plaintext)
         if plaintext.readableBytes > 0 {
             isReadWanted = false
             context.fireChannelRead(wrapInboundOut(plaintext))
         }
+        scratch.givePlaintext(plaintext)
         // The application may have closed by now; the machine then ignores the rest.
         switch outcome {
         case .done, .wantsMore:
@@ -284,24 +289,27 @@ extension TLSHandler {
     /// Encrypts and sends what was written; before the handshake is finished, remembers it.
     package func flush(context: ChannelHandlerContext) {
         writes.flush()
+        guard machine.mayEncrypt, writes.hasFlushed else { return context.flush() }
         encryptFlushed(context)
-        context.flush()
     }
 
     private func encryptFlushed(_ context: ChannelHandlerContext) {
         guard machine.mayEncrypt, writes.hasFlushed else { return }
+        var spent: ByteBuffer?
         while machine.mayEncrypt, writes.hasFlushed {
-            var output = context.channel.allocator.buffer(capacity: 0)
+            var output = scratch.takeOutput()
             var promises: [EventLoopPromise<Void>] = []
             let outcome = writes.encrypt(with: session, into: &output, completing: &promises)
             let first = promises.first
             for other in promises.dropFirst() { first?.futureResult.cascade(to: other) }
             context.write(wrapOutboundOut(output), promise: first)
+            spent = output
             if case .failed(let error) = outcome { return fail(context, error) }
             // The peer is in the middle of a key update: writing goes on after its next bytes.
             if outcome != .done { break }
         }
         context.flush()
+        if let spent { scratch.giveOutput(spent) }
     }
 
     /// Hands what the protocol wants to send to the channel.

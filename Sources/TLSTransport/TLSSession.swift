@@ -81,7 +81,7 @@ enum TLSOutcome: Equatable {
     /// Goes on with the handshake, taking from the bytes that have come.
     func handshake(_ input: inout ByteBuffer) -> TLSOutcome {
         unsafe lend(&input) { ssl in
-            ERR_clear_error()
+            OpenSSLError.forgetOldOnes()
             return unsafe outcome(SSL_do_handshake(ssl))
         }
     }
@@ -93,7 +93,7 @@ enum TLSOutcome: Equatable {
         unsafe lend(&input) { ssl in
             while true {
                 var result: Int32 = 0
-                ERR_clear_error()
+                OpenSSLError.forgetOldOnes()
                 let room = max(Self.plaintextRoomMin, plaintext.writableBytes)
                 // Bounds: libssl writes at most as many bytes as the room lent has, and says how
                 // many; no more than that is counted as written.
@@ -131,7 +131,7 @@ enum TLSOutcome: Equatable {
             )
             unsafe lending.pointee.output_capacity = room.count
             unsafe lending.pointee.output_count = 0
-            ERR_clear_error()
+            OpenSSLError.forgetOldOnes()
             var count = 0
             let code = unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &count)
             if code != 1 { result = outcome(code) }
