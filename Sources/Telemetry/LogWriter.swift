@@ -125,7 +125,7 @@ final class LogWriter: Sendable {
             if lineIsOpen { batch.append("\n") }
             let lines = ring.take(into: &batch, bytesMax: Self.batchBytes)
             if lines > 0 {
-                lineIsOpen = write(batch)
+                lineIsOpen = write(batch, lines: UInt64(lines) + (lineIsOpen ? 1 : 0))
                 gather()
             } else if closing.load(ordering: .acquiring), isFlushed {
                 return
@@ -168,8 +168,11 @@ final class LogWriter: Sendable {
 
     /// Writes all bytes, or counts the lines that the descriptor does not take.
     ///
+    /// - Parameters:
+    ///   - bytes: Whole lines.
+    ///   - lines: How many line feeds are among them.
     /// - Returns: Whether the log now ends within a line.
-    private func write(_ bytes: [UInt8]) -> Bool {
+    private func write(_ bytes: [UInt8], lines: UInt64) -> Bool {
         var done = 0
         while done < bytes.count {
             guard waitUntilWritable() else {
@@ -191,7 +194,8 @@ final class LogWriter: Sendable {
                 break
             }
         }
-        written.addShared(Self.lines(bytes[..<done]), 0, 0)
+        let isWhole = done == bytes.count
+        written.addShared(isWhole ? lines : Self.lines(bytes[..<done]), 0, 0)
         return done > 0 ? bytes[done - 1] != UInt8(ascii: "\n") : false
     }
 
