@@ -29,9 +29,11 @@ package struct ApplianceServer: Sendable {
     /// - Throws: What makes serving impossible: an address in use, an unreadable certificate.
     package func run() async throws {
         TLSLibrary.initialise()
+        ProcessUsage.raiseDescriptorsMax()
         let loopCount = settings.eventLoops > 0 ? settings.eventLoops : System.coreCount
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loopCount)
-        let parts = try ApplianceParts(settings, shards: loopCount)
+        let lane = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let parts = try ApplianceParts(settings, shards: loopCount + 1)
         let certificates = try Certificates(
             settings,
             registry: parts.registry,
@@ -49,10 +51,13 @@ package struct ApplianceServer: Sendable {
             followers: followers
         )
         let lifecycle = Lifecycle(settings)
+        let watch = try OverloadWatch(parts)
         let listeners = Listeners(
             parts: parts,
             certificates: certificates,
             group: group,
+            lane: lane,
+            overload: watch.state,
             welcome: welcome,
             lifecycle: lifecycle
         )
@@ -68,12 +73,14 @@ package struct ApplianceServer: Sendable {
         ]
         for follower in followers { services.append(Job("store") { await follower.run() }) }
         services.append(Job("retraining") { await retraining.supervisor.run() })
+        services.append(Job("overload") { await watch.run() })
         services.append(operationsListener)
         services.append(apiListener)
         services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
         try? await group.shutdownGracefully()
+        try? await lane.shutdownGracefully()
     }
 
     private func runAll(_ services: [any Service], _ logger: Logger) async throws {

@@ -10,7 +10,12 @@ internal import Telemetry
 struct Listeners {
     let parts: ApplianceParts
     let certificates: Certificates
+    /// The event loops of predictions.
     let group: any EventLoopGroup
+    /// The event loop of operations: health and metrics are answered under any flood.
+    let lane: any EventLoopGroup
+    /// What predictions give up while resources are scarce; operations give up nothing.
+    let overload: OverloadState
     let welcome: Welcome
     let lifecycle: Lifecycle
 
@@ -22,6 +27,8 @@ struct Listeners {
             parts.settings.api,
             serving.table,
             serving.settings,
+            on: group,
+            overload: overload,
             makeResponder: { loop, _ in
                 guard let responder = loops.responder(on: loop) else {
                     throw ChannelError.inappropriateOperationForState
@@ -41,6 +48,8 @@ struct Listeners {
             parts.settings.operations,
             table,
             settings,
+            on: lane,
+            firstShard: parts.registry.shards - 1,
             makeResponder: { loop, _ in
                 OperationsLoop(
                     settings: settings,
@@ -58,17 +67,15 @@ struct Listeners {
         _ settings: Appliance.ListenerSettings,
         _ table: EndpointTable,
         _ serving: ServingSettings,
+        on group: any EventLoopGroup,
+        firstShard: Int = 0,
+        overload: OverloadState = OverloadState(),
         makeResponder: @escaping @Sendable (any EventLoop, Int) throws -> any HTTPResponder
     ) throws -> ListenerService {
-        var limits = TransportLimits()
-        limits.connectionsMax = settings.limits.connectionsMax
-        limits.idleSeconds = Double(settings.limits.idleSecondsMax)
-        limits.headerSeconds = Double(settings.limits.headerSecondsMax)
-        limits.requestsPerConnectionMax = settings.limits.requestsPerConnectionMax
         let server = try HTTPServer(
             settings: HTTPTransport.ListenerSettings(
                 name: listener.rawValue,
-                limits: limits,
+                limits: settings.limits.transport,
                 routes: table.routes
             ),
             address: HTTPServer.Address(host: settings.listen.host, port: settings.listen.port),
@@ -77,6 +84,8 @@ struct Listeners {
             tls: settings.plaintext ? nil : certificates.listenerTLS(listener),
             metrics: HTTPMetrics(registry: parts.registry, listener: listener.rawValue),
             accessLog: accessLog,
+            overload: overload,
+            firstShard: firstShard,
             makeResponder: makeResponder
         )
         return ListenerService(
@@ -100,6 +109,33 @@ struct Listeners {
         case .off: return nil
         }
         return AccessLog(sink: parts.logging.sink, settings: settings)
+    }
+}
+
+extension ListenerLimits {
+    /// The same in the transport's words.
+    fileprivate var transport: TransportLimits {
+        var limits = TransportLimits()
+        // An idle connection makes room for a new one only where this limit is met before the
+        // system's, of which files and the other listener need a share, too.
+        let descriptors = Int(clamping: ProcessUsage.descriptorsMax())
+        limits.connectionsMax = min(connectionsMax, max(16, descriptors / 4 * 3))
+        if connectionsPerAddressMax > 0 {
+            limits.connectionsPerAddressMax = connectionsPerAddressMax
+        }
+        limits.idleSeconds = Double(idleSecondsMax)
+        limits.headerSeconds = Double(headerSecondsMax)
+        limits.requestsPerConnectionMax = requestsPerConnectionMax
+        limits.connectionAgeSeconds = Double(connectionSecondsMax)
+        limits.headerBytesMax = headerBytesMax
+        limits.targetBytesMax = min(targetBytesMax, headerBytesMax)
+        limits.fieldsMax = fieldsMax
+        limits.bodySeconds = Double(bodySecondsMax)
+        limits.bodyIdleSeconds = Double(bodyIdleSecondsMax)
+        limits.bodyBytesPerSecondMin = bodyBytesPerSecondMin
+        limits.queueSecondsMax = Double(queueMillisecondsMax) / 1000
+        limits.pendingAnswersMax = pendingRequestsMax
+        return limits
     }
 }
 

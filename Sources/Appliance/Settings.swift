@@ -18,6 +18,8 @@ package struct Settings: Sendable, Equatable {
     package var eventLoops: Int
     /// How long a shutdown goes on as before but for `/readyz`, in seconds.
     package var shutdownDelaySeconds: Int
+    /// Memory that the process may take, in bytes; 0 is the container's limit, if it has one.
+    package var memoryBytesMax: Int
     /// How long a shutdown waits for requests in flight, in seconds.
     package var shutdownSecondsMax: Int
     /// What is logged, and how.
@@ -61,6 +63,26 @@ package struct ListenerLimits: Sendable, Equatable {
     package var headerSecondsMax: Int
     /// Requests after which a connection is closed.
     package var requestsPerConnectionMax: Int
+    /// Most connections of one address; 0 for no limit of its own.
+    package var connectionsPerAddressMax: Int
+    /// Seconds after which a connection is closed with its next answer.
+    package var connectionSecondsMax: Int
+    /// Largest head, in bytes.
+    package var headerBytesMax = 0
+    /// Longest path and query, in bytes.
+    package var targetBytesMax = 0
+    /// Most header fields.
+    package var fieldsMax = 0
+    /// Seconds in which a body must have arrived.
+    package var bodySecondsMax = 0
+    /// Seconds without a byte after which a body is given up.
+    package var bodyIdleSecondsMax = 0
+    /// Least mean rate of a body, in bytes a second.
+    package var bodyBytesPerSecondMin = 0
+    /// Milliseconds that a request may wait for its turn.
+    package var queueMillisecondsMax: Int
+    /// Requests of one event loop whose answers are worked out elsewhere, at a time.
+    package var pendingRequestsMax: Int
 }
 
 /// Certificates: files, or a development authority made on the first start.

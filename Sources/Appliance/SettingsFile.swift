@@ -101,6 +101,12 @@ extension Settings {
             doc:
                 "seconds that a shutdown serves on with /readyz at 503, for a load balancer to see it"
         )
+        memoryBytesMax = top.integer(
+            "memory_bytes_max",
+            default: 0,
+            in: 0...(1 << 50),
+            doc: "memory at which predictions are refused, in bytes; 0 is the container's limit"
+        )
         shutdownSecondsMax = top.integer(
             "shutdown_seconds_max",
             default: 30,

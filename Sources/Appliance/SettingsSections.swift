@@ -42,6 +42,12 @@ extension ListenerLimits {
             in: 1...1_000_000,
             doc: "most connections open at once"
         )
+        connectionsPerAddressMax = section.integer(
+            "connections_per_address_max",
+            default: 0,
+            in: 0...1_000_000,
+            doc: "most connections of one address (IPv6: of one /64); 0 is no limit of its own"
+        )
         idleSecondsMax = section.integer(
             "idle_seconds_max",
             default: 60,
@@ -59,6 +65,64 @@ extension ListenerLimits {
             default: 100_000,
             in: 1...1_000_000_000,
             doc: "requests after which a connection is closed"
+        )
+        connectionSecondsMax = section.integer(
+            "connection_seconds_max",
+            default: 3600,
+            in: 1...31_536_000,
+            doc: "seconds after which a connection is closed with its next answer"
+        )
+        queueMillisecondsMax = section.integer(
+            "queue_milliseconds_max",
+            default: 100,
+            in: 1...60_000,
+            doc: "milliseconds that a request may wait for its turn before it is answered with 503"
+        )
+        pendingRequestsMax = section.integer(
+            "pending_requests_max",
+            default: 256,
+            in: 1...1_000_000,
+            doc: "requests of one event loop whose answers are worked out elsewhere, at a time"
+        )
+        readSizesAndRates(&section)
+    }
+
+    private mutating func readSizesAndRates(_ section: inout SettingsSection) {
+        headerBytesMax = section.integer(
+            "header_bytes_max",
+            default: 16 << 10,
+            in: 1024...65_535,
+            doc: "largest head of a request, in bytes"
+        )
+        targetBytesMax = section.integer(
+            "target_bytes_max",
+            default: 8 << 10,
+            in: 64...65_535,
+            doc: "longest path and query of a request, in bytes"
+        )
+        fieldsMax = section.integer(
+            "fields_max",
+            default: 100,
+            in: 10...10_000,
+            doc: "most header fields of a request"
+        )
+        bodySecondsMax = section.integer(
+            "body_seconds_max",
+            default: 300,
+            in: 1...86_400,
+            doc: "seconds in which the body of a request must have arrived"
+        )
+        bodyIdleSecondsMax = section.integer(
+            "body_idle_seconds_max",
+            default: 10,
+            in: 1...3600,
+            doc: "seconds without a byte after which a body is given up"
+        )
+        bodyBytesPerSecondMin = section.integer(
+            "body_bytes_per_second_min",
+            default: 240,
+            in: 1...1_000_000_000,
+            doc: "least mean rate of a body after its first seconds, in bytes a second"
         )
     }
 }

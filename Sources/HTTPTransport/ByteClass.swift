@@ -94,6 +94,40 @@ extension Span<UInt8> {
         }
     }
 
+    /// Whether a field's value may consist of the bytes of the range; looks at eight at once.
+    func areFieldValue(in range: Range<Int>) -> Bool {
+        guard range.lowerBound >= 0, range.upperBound <= count else { return false }
+        return unsafe withUnsafeBytes { bytes in
+            var index = range.lowerBound
+            while index + 8 <= range.upperBound {
+                // Bounds: the loop's condition, within the range that the guard has compared.
+                let word = unsafe bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                if Self.hasControl(word) {
+                    for place in index..<index + 8
+                    where unsafe !ByteClass.isFieldValue(bytes[place]) {
+                        return false
+                    }
+                }
+                index += 8
+            }
+            while index < range.upperBound {
+                guard unsafe ByteClass.isFieldValue(bytes[index]) else { return false }
+                index += 1
+            }
+            return true
+        }
+    }
+
+    /// Whether any of eight bytes is below 0x20 or is 0x7f, and perhaps if none is.
+    private static func hasControl(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        // A byte's top bit is set where it is below 0x20 or equal to 0x7f; a borrow may set others,
+        // but only above one that is rightly set.
+        let low = (word &- ones &* 0x20) & ~word
+        let delete = word ^ (ones &* 0x7f)
+        return (low | ((delete &- ones) & ~delete)) & (ones &* 0x80) != 0
+    }
+
     /// Whether the bytes of the range are exactly the text.
     func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
@@ -104,12 +138,15 @@ extension Span<UInt8> {
     func hasPrefix(_ text: StaticString, at offset: Int) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset >= 0, length <= count - offset else { return false }
-        // Bounds: the buffer holds `utf8CodeUnitCount` bytes = `length`; the span checks its own.
+        // Bounds: the buffer holds `utf8CodeUnitCount` bytes = `length`.
         return text.withUTF8Buffer { expected in
-            for index in 0..<length where unsafe expected[index] != self[offset + index] {
-                return false
+            unsafe withUnsafeBufferPointer { bytes in
+                // Bounds: the span has `length` bytes from `offset` on, as the guard has compared.
+                for index in 0..<length where unsafe expected[index] != bytes[offset &+ index] {
+                    return false
+                }
+                return true
             }
-            return true
         }
     }
 
@@ -122,13 +159,18 @@ extension Span<UInt8> {
     func equalsIgnoringCase(_ text: StaticString, in range: Range<Int>) -> Bool {
         let length = text.utf8CodeUnitCount
         guard range.count == length, range.upperBound <= count else { return false }
-        // Bounds: the buffer holds `utf8CodeUnitCount` bytes = `length`; the span checks its own.
+        // Bounds: the buffer holds `utf8CodeUnitCount` bytes = `length`.
         return text.withUTF8Buffer { expected in
-            for index in 0..<length
-            where unsafe expected[index] != ByteClass.lowercase(self[range.lowerBound + index]) {
-                return false
+            unsafe withUnsafeBufferPointer { bytes in
+                // Bounds: the range is within the span, as the guard has compared.
+                for index in 0..<length
+                where unsafe expected[index]
+                    != ByteClass.lowercase(bytes[range.lowerBound &+ index])
+                {
+                    return false
+                }
+                return true
             }
-            return true
         }
     }
 

@@ -33,7 +33,7 @@ package struct ConnectionStateMachine: Sendable {
     /// Why a connection ended; the label of `leeway_http_connections_closed_total`.
     package enum CloseReason: UInt8, Sendable, CaseIterable {
         case client, keepAliveEnded, idle, headerTimeout, bodyTimeout, sendTimeout, rejected
-        case drained, evicted, refused, failed
+        case drained, evicted, refused, addressLimit, overloaded, failed
 
         /// The label's value.
         package var label: String {
@@ -48,6 +48,8 @@ package struct ConnectionStateMachine: Sendable {
             case .drained: "drained"
             case .evicted: "evicted"
             case .refused: "refused"
+            case .addressLimit: "address_limit"
+            case .overloaded: "overloaded"
             case .failed: "failed"
             }
         }

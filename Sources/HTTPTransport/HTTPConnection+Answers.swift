@@ -5,28 +5,31 @@ internal import Telemetry
 
 extension HTTPConnectionHandler {
     func headArrived(_ head: HTTPRequestHead) {
-        let time = now
-        machine.headComplete(now: time.uptimeNanoseconds)
+        machine.headComplete(now: now.uptimeNanoseconds)
         var request = HTTPRequest(
             head: head,
             identifiers: &services.identifiers,
             connection: connectionFacts,
             numberOnConnection: machine.requestCount,
-            now: time
+            now: now
         )
         services.metrics.tally.addActive(1)
         let admission = services.responder.admit(request)
         switch admission {
         case .reject(let response):
             answerUnread(request, response)
-        case .accept(let bodyBytesMax, let route):
+        case .accept(let bodyBytesMax, let route, let isVital):
             request.route = route
             request.bodyBytesMax = bodyBytesMax
-            accept(request, bodyBytesMax: bodyBytesMax)
+            if !isVital, let reason = services.reasonToShed(at: now) {
+                return shed(request, reason)
+            }
+            accept(consume request, bodyBytesMax: bodyBytesMax)
         }
     }
 
-    private func accept(_ request: HTTPRequest, bodyBytesMax: Int) {
+    private func accept(_ request: consuming HTTPRequest, bodyBytesMax: Int) {
+        let waits = request.head.facts.expectation == .continueFirst && request.head.hasBody
         do throws(RequestRejection) {
             guard request.head.facts.expectation != .unknown else {
                 throw .unsupportedExpectation
@@ -42,10 +45,16 @@ extension HTTPConnectionHandler {
             )
         }
         reader.bodyBytesMax = bodyBytesMax
-        let waits = request.head.facts.expectation == .continueFirst && request.head.hasBody
         guard waits, inbound.readableBytes == 0 else { return }
         prepareOutbound()
         outbound.writeStaticString(ResponseWriter.continueLine)
+    }
+
+    /// Answers a request that there is no time or room for; the connection goes on.
+    private func shed(_ request: HTTPRequest, _ reason: ShedReason) {
+        services.metrics.count(.overloaded)
+        services.metrics.countShed(reason)
+        answerUnread(request, ResponseWriter.response(to: .overloaded, request))
     }
 
     /// Answers a request whose body has not been looked at.
@@ -70,8 +79,7 @@ extension HTTPConnectionHandler {
     }
 
     func bodyEnded() {
-        let time = now
-        machine.bodyComplete(now: time.uptimeNanoseconds)
+        machine.bodyComplete(now: now.uptimeNanoseconds)
         guard var exchange = exchange.take() else { return }
         do throws(RequestRejection) {
             exchange.request.body = try exchange.body.finish()
@@ -79,7 +87,7 @@ extension HTTPConnectionHandler {
             services.metrics.count(error)
             return refuse(exchange.request, error, framingLost: false)
         }
-        exchange.request.timing.bodyComplete = time
+        exchange.request.timing.bodyComplete = now
         respond(to: exchange.request)
     }
 
@@ -94,7 +102,9 @@ extension HTTPConnectionHandler {
 
     private func answerLater(_ request: HTTPRequest, _ future: EventLoopFuture<HTTPResponse>) {
         pending = request
+        services.pendingAnswers += 1
         future.hop(to: services.eventLoop).assumeIsolated().whenComplete { result in
+            self.services.pendingAnswers -= 1
             // When the channel ended meanwhile, the request is recorded already.
             guard let request = self.pending else { return }
             self.pending = nil
@@ -134,7 +144,15 @@ extension HTTPConnectionHandler {
         let response = ResponseWriter.response(to: rejection, name: name, route: .other)
         let after = machine.answer(facts, now: now.uptimeNanoseconds)
         write(response, name: name, isHead: false, closes: true, after)
-        services.record(
+        services.metrics.count(
+            method: .other,
+            route: .other,
+            status: response.status,
+            nanoseconds: 0,
+            requestBytes: 0,
+            responseBytes: response.body.readableBytes
+        )
+        services.log(
             RequestRecord(
                 request: nil,
                 name: name,
@@ -168,28 +186,41 @@ extension HTTPConnectionHandler {
     ) {
         var facts = known
         facts.clientAsksToClose = request.head.facts.asksToClose
-        facts.responseCloses = response.closesConnection
+        facts.responseCloses = response.closesConnection || services.endsConnections
         facts.hasMoreBytes = inbound.readableBytes > 0
         services.metrics.tally.addActive(-1)
+        readClock()
         let after = machine.answer(facts, now: now.uptimeNanoseconds)
         let isHead = request.head.method == .head
         record(request, response)
         write(response, name: request.name, isHead: isHead, closes: after.closes, after)
     }
 
+    /// Counts and logs a request that is over.
     func record(_ request: HTTPRequest, _ response: HTTPResponse) {
-        let spent = now - request.timing.headComplete
+        let nanoseconds = UInt64(max(0, (now - request.timing.headComplete).nanoseconds))
         let hasContent = response.status.allowsContent && request.head.method != .head
-        services.record(
+        let responseBytes = hasContent ? response.body.readableBytes : 0
+        let route = response.route == .other ? request.route : response.route
+        services.metrics.count(
+            method: request.head.method,
+            route: route,
+            status: response.status,
+            nanoseconds: nanoseconds,
+            requestBytes: request.body.readableBytes,
+            responseBytes: responseBytes
+        )
+        guard services.hasAccessLog else { return }
+        services.log(
             RequestRecord(
                 request: request,
                 name: request.name,
                 connection: request.connection,
                 numberOnConnection: request.numberOnConnection,
-                route: response.route == .other ? request.route : response.route,
+                route: route,
                 status: response.status,
-                nanoseconds: UInt64(max(0, spent.nanoseconds)),
-                responseBytes: hasContent ? response.body.readableBytes : 0,
+                nanoseconds: nanoseconds,
+                responseBytes: responseBytes,
                 log: response.log
             )
         )
@@ -203,7 +234,7 @@ extension HTTPConnectionHandler {
         _ after: ConnectionStateMachine.AfterAnswer
     ) {
         prepareOutbound()
-        let date = services.dateLine()
+        let date = services.dateLine(now)
         ResponseWriter.writeHead(response, name: name, date: date, closes: closes, to: &outbound)
         if !isHead, response.status.allowsContent { writeBody(response.body) }
         switch after {

@@ -53,7 +53,12 @@ package final class HTTPConnectionHandler: ChannelDuplexHandler {
         machine = ConnectionStateMachine(limits: limits, now: 0)
     }
 
-    var now: NIODeadline { services.eventLoop.now }
+    /// When the loop gave its turn to this connection, or later; the clock is asked once for each
+    /// turn and once for each answer.
+    private(set) var now = NIODeadline.uptimeNanoseconds(0)
+
+    /// Asks the clock.
+    func readClock() { now = services.eventLoop.now }
 
     /// What is known of the connection; complete once the handshake is.
     var connectionFacts: ConnectionFacts {
@@ -115,6 +120,7 @@ extension HTTPConnectionHandler {
 
     /// Stops reading while the client does not take what it was sent.
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readClock()
         machine.writabilityChanged(
             isWritable: context.channel.isWritable,
             now: now.uptimeNanoseconds
@@ -126,15 +132,17 @@ extension HTTPConnectionHandler {
     private func begin() {
         guard !hasBegun else { return }
         hasBegun = true
-        let start = now
+        readClock()
         machine = ConnectionStateMachine(
             limits: services.settings.limits,
-            now: start.uptimeNanoseconds,
+            now: now.uptimeNanoseconds,
             isEncrypted: tls != nil
         )
-        idleSince = start
-        guard let number = services.open(self) else { return close(.refused) }
-        self.number = number
+        idleSince = now
+        switch services.open(self, from: context?.channel.remoteAddress) {
+        case .refused(let reason): return close(reason)
+        case .accepted(let number): self.number = number
+        }
         if services.isDraining { return drain() }
         armTimer()
     }
@@ -150,6 +158,7 @@ extension HTTPConnectionHandler {
         timer?.cancel()
         timer = nil
         if let request = takeRequest() ?? pending.take() {
+            readClock()
             services.metrics.tally.addActive(-1)
             record(request, HTTPResponse(status: .clientClosedRequest, route: request.route))
         }
@@ -165,6 +174,8 @@ extension HTTPConnectionHandler {
 extension HTTPConnectionHandler {
     /// Takes the bytes and acts on what is complete.
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        readClock()
+        services.watchLag(now)
         var bytes = unwrapInboundIn(data)
         guard machine.acceptsBytes else {
             if machine.dropped(bytes: bytes.readableBytes) { close(nil) }
@@ -188,6 +199,7 @@ extension HTTPConnectionHandler {
 
     /// Goes on after something that had to be waited for.
     func resume() {
+        readClock()
         process()
         flushOutbound()
         armTimer()
@@ -276,6 +288,7 @@ extension HTTPConnectionHandler {
     }
 
     private func timerFired() {
+        readClock()
         switch machine.deadlinePassed(now: now.uptimeNanoseconds) {
         case .none:
             break

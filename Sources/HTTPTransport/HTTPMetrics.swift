@@ -14,6 +14,9 @@ package final class HTTPMetrics: Sendable {
     let closed: [Counter]
     let rejected: [Counter]
     let sampledOut: Counter
+    let shed: [Counter]
+    let acceptFailures: [Counter]
+    let lag: Histogram
     let connections = Atomic<Int>(0)
     private let tallies = Mutex<[LoopTally]>([])
 
@@ -39,6 +42,11 @@ package final class HTTPMetrics: Sendable {
             rejected = RequestRejection.allCases.map {
                 families.rejected.series([listener, "\($0.code)"])
             }
+            shed = ShedReason.allCases.map { families.shed.series([listener, $0.label]) }
+            acceptFailures = AcceptFailure.allCases.map {
+                families.acceptFailures.series([listener, $0.rawValue])
+            }
+            lag = families.lag.series([listener])
             let active = families.active.series([listener])
             let open = families.connections.series([listener])
             registry.onScrape { [weak self] in
@@ -76,9 +84,13 @@ package final class HTTPMetrics: Sendable {
         let closed: CounterFamily
         let rejected: CounterFamily
         let sampledOut: CounterFamily
+        let shed: CounterFamily
+        let acceptFailures: CounterFamily
+        let lag: HistogramFamily
 
         init(_ registry: MetricRegistry) throws {
             (duration, requestBytes, responseBytes) = try Self.histograms(registry)
+            (shed, acceptFailures, lag) = try Self.overload(registry)
             active = try registry.gauge(
                 "http_server_active_requests",
                 help: "Requests whose head is complete and whose answer is not written yet.",
@@ -109,6 +121,29 @@ package final class HTTPMetrics: Sendable {
                 help: "Requests that the access log left out because it samples.",
                 labels: ["listener"]
             )
+        }
+
+        private static func overload(
+            _ registry: MetricRegistry
+        ) throws -> (shed: CounterFamily, acceptFailures: CounterFamily, lag: HistogramFamily) {
+            let shed = try registry.counter(
+                "leeway_http_requests_shed_total",
+                help: "Requests answered with 503 for want of time or room, by the reason.",
+                labels: ["listener", "reason"]
+            )
+            let acceptFailures = try registry.counter(
+                "leeway_http_accept_failures_total",
+                help: "Failures to accept a connection, by what was missing.",
+                labels: ["listener", "reason"]
+            )
+            let lag = try registry.histogram(
+                "leeway_http_loop_lag_seconds",
+                help: "How late an event loop with work to do runs a timer.",
+                unit: .nanosecondsAsSeconds,
+                bounds: HistogramBounds.httpSeconds,
+                labels: ["listener"]
+            )
+            return (shed, acceptFailures, lag)
         }
 
         private static func histograms(

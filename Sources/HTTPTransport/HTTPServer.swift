@@ -85,6 +85,9 @@ package final class HTTPServer: Sendable {
     private let tls: ListenerTLS?
     private let metrics: HTTPMetrics
     private let accessLog: AccessLog?
+    private let overload: OverloadState
+    private let firstShard: Int
+    private let addresses = AddressCounts()
     private let clock: @Sendable () -> WallTime
     private let makeResponder: @Sendable (any EventLoop, Int) throws -> any HTTPResponder
     private let state = Mutex(State())
@@ -95,10 +98,12 @@ package final class HTTPServer: Sendable {
     ///   - settings: its name, limits and routes.
     ///   - address: where to listen.
     ///   - inheritedSocket: a bound socket to listen on instead, which is then ours; `nil` for none.
-    ///   - group: the event loops; loop number n of the group uses metric shard n.
+    ///   - group: the event loops.
     ///   - tls: how to encrypt; `nil` for plain text.
     ///   - metrics: of this listener.
     ///   - accessLog: where finished requests are written; `nil` for nowhere.
+    ///   - overload: what the listener takes on.
+    ///   - firstShard: the metric shard of the group's first loop; the next has the next one.
     ///   - clock: the time of day.
     ///   - makeResponder: makes the responder of one event loop, on that loop; it is told the
     ///     loop's shard of the metrics.
@@ -111,13 +116,15 @@ package final class HTTPServer: Sendable {
         tls: ListenerTLS?,
         metrics: HTTPMetrics,
         accessLog: AccessLog? = nil,
+        overload: OverloadState = OverloadState(),
+        firstShard: Int = 0,
         clock: @escaping @Sendable () -> WallTime = { WallTime.now() },
         makeResponder: @escaping @Sendable (any EventLoop, Int) throws -> any HTTPResponder
     ) throws(HTTPTransportError) {
         try settings.limits.check()
         var loopCount = 0
         for _ in group.makeIterator() { loopCount += 1 }
-        guard loopCount <= metrics.registry.shards else {
+        guard firstShard >= 0, firstShard + loopCount <= metrics.registry.shards else {
             throw .tooFewShards(shards: metrics.registry.shards, eventLoops: loopCount)
         }
         self.settings = settings
@@ -127,6 +134,8 @@ package final class HTTPServer: Sendable {
         self.tls = tls
         self.metrics = metrics
         self.accessLog = accessLog
+        self.overload = overload
+        self.firstShard = firstShard
         self.clock = clock
         self.makeResponder = makeResponder
     }
@@ -197,7 +206,8 @@ package final class HTTPServer: Sendable {
 
     private func makeServices() async throws -> [BoundServices] {
         var made: [BoundServices] = []
-        for (shard, loop) in group.makeIterator().enumerated() {
+        for (number, loop) in group.makeIterator().enumerated() {
+            let shard = firstShard + number
             let services = try await loop.submit {
                 try BoundServices(self.services(of: loop, shard: shard), eventLoop: loop)
             }.get()
@@ -215,7 +225,9 @@ package final class HTTPServer: Sendable {
             accessLog: accessLog,
             identifiers: RequestIdentifierSource(),
             clock: clock,
-            responder: try makeResponder(loop, shard)
+            responder: try makeResponder(loop, shard),
+            addresses: addresses,
+            overload: overload
         )
     }
 
@@ -223,10 +235,15 @@ package final class HTTPServer: Sendable {
         let byLoop = Dictionary(
             uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) }
         )
-        let tls = tls
+        let (tls, metrics) = (tls, metrics)
         return ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Self.acceptPause(metrics))
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // TLS has its own word for the end; plain text has only the half-closed connection.
             .childChannelOption(.allowRemoteHalfClosure, value: tls == nil)
@@ -249,6 +266,17 @@ package final class HTTPServer: Sendable {
             }
     }
 
+    /// Without it, a process that has no descriptor left would try to accept without end.
+    private static func acceptPause(_ metrics: HTTPMetrics) -> AcceptBackoffHandler {
+        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { error in
+            let failure = AcceptFailure(error)
+            if let index = AcceptFailure.allCases.firstIndex(of: failure) {
+                metrics.acceptFailures[index].add(1)
+            }
+            return failure.pause
+        }
+    }
+
     private static func addHandlers(
         to channel: any Channel,
         tls: ListenerTLS?,
@@ -263,7 +291,8 @@ package final class HTTPServer: Sendable {
             limits: tls.limits,
             metrics: tls.metrics,
             gate: tls.gate,
-            plainHTTPAnswer: plainHTTPAnswer
+            plainHTTPAnswer: plainHTTPAnswer,
+            scratch: services.tlsScratch
         )
         try pipeline.addHandler(handler)
         try pipeline.addHandler(HTTPConnectionHandler(services: services, tls: handler))

@@ -125,9 +125,7 @@ struct HeadParser {
         // A line that begins with a blank would be obs-fold, a blank before the colon an attack.
         guard colon > line.lowerBound, colon < line.upperBound, bytes[colon] == ByteClass.colon
         else { throw .malformedField }
-        for index in colon + 1..<line.upperBound where !ByteClass.isFieldValue(bytes[index]) {
-            throw .malformedField
-        }
+        guard bytes.areFieldValue(in: colon + 1..<line.upperBound) else { throw .malformedField }
         let name = line.lowerBound..<colon
         let value = bytes.trimmed(colon + 1..<line.upperBound)
         if fields.isEmpty { fields.reserveCapacity(16) }

@@ -51,6 +51,16 @@ struct LoopMetrics {
         shared.rejected[Int(rejection.rawValue)].increment(shard: shard)
     }
 
+    /// Counts a request that was shed.
+    func countShed(_ reason: ShedReason) {
+        shared.shed[Int(reason.rawValue)].increment(shard: shard)
+    }
+
+    /// Notes how late the loop runs.
+    func observeLag(nanoseconds: UInt64) {
+        shared.lag.observe(nanoseconds, shard: shard)
+    }
+
     /// Counts a request that the access log leaves out.
     func countSampledOut() {
         shared.sampledOut.increment(shard: shard)

@@ -1,5 +1,6 @@
 package import NIOCore
 internal import Synchronization
+internal import TLSTransport
 package import Telemetry
 
 /// What all connections of one listener on one event loop share.
@@ -14,12 +15,20 @@ package final class LoopServices {
     var metrics: LoopMetrics
     var identifiers: RequestIdentifierSource
     private var date = HTTPDate()
+    private var dateEnds = NIODeadline.uptimeNanoseconds(0)
     private var sampling = AccessLog.Sampling()
     private var scratch = ByteBuffer()
+    let tlsScratch = TLSScratch()
     private var line = JSONLine()
-    private var connections: [ObjectIdentifier: HTTPConnectionHandler] = [:]
+    private var connections: [ObjectIdentifier: Entry] = [:]
     private var connectionCount: UInt64 = 0
     private let shard: Int
+    private let addresses: AddressCounts
+    private let overload: OverloadState
+    private var lag = LagWatch()
+    private let queueNanosecondsMax: UInt64
+    /// Requests whose answers come later.
+    var pendingAnswers = 0
     private var drained: EventLoopPromise<Void>?
     private(set) var isDraining = false
 
@@ -34,6 +43,8 @@ package final class LoopServices {
     ///   - identifiers: where requests get their identifiers from.
     ///   - clock: the time of day for `Date` and the access log.
     ///   - responder: answers on this loop.
+    ///   - addresses: the listener's connections by client.
+    ///   - overload: what the listener takes on.
     package init(
         eventLoop: any EventLoop,
         shard: Int,
@@ -42,7 +53,9 @@ package final class LoopServices {
         accessLog: AccessLog?,
         identifiers: RequestIdentifierSource,
         clock: @escaping @Sendable () -> WallTime,
-        responder: any HTTPResponder
+        responder: any HTTPResponder,
+        addresses: AddressCounts = AddressCounts(),
+        overload: OverloadState = OverloadState()
     ) {
         self.eventLoop = eventLoop
         self.shard = shard
@@ -52,29 +65,56 @@ package final class LoopServices {
         self.identifiers = identifiers
         self.clock = clock
         self.responder = responder
+        self.addresses = addresses
+        self.overload = overload
+        queueNanosecondsMax = UInt64(settings.limits.queueSecondsMax * 1e9)
     }
 
     // MARK: Connections
 
+    private struct Entry {
+        let handler: HTTPConnectionHandler
+        /// Under whom it is counted.
+        var client: AddressCounts.Client?
+    }
+
+    /// What became of a new connection.
+    enum Opening {
+        /// It was taken in; no other connection of the listener has its number.
+        case accepted(UInt64)
+        case refused(ConnectionStateMachine.CloseReason)
+    }
+
     /// Takes a new connection in, if need be in place of the one that has been idle longest.
-    ///
-    /// - Returns: the connection's number, or `nil` when it has to be refused.
-    func open(_ connection: HTTPConnectionHandler) -> UInt64? {
+    func open(_ connection: HTTPConnectionHandler, from address: SocketAddress?) -> Opening {
         let count = metrics.shared.connections.wrappingAdd(1, ordering: .relaxed).newValue
         metrics.connectionOpened()
-        connections[ObjectIdentifier(connection)] = connection
+        let key = ObjectIdentifier(connection)
+        connections[key] = Entry(handler: connection)
         connectionCount += 1
+        if overload.level >= .refusing { return .refused(.overloaded) }
+        if settings.limits.connectionsPerAddressMax < Int.max,
+            let client = AddressCounts.Client(address)
+        {
+            guard addresses.enter(client, max: settings.limits.connectionsPerAddressMax) else {
+                return .refused(.addressLimit)
+            }
+            connections[key]?.client = client
+        }
         if count > settings.limits.connectionsMax {
-            guard let longestIdle = longestIdle(but: connection) else { return nil }
+            guard let longestIdle = longestIdle(but: connection) else { return .refused(.refused) }
             longestIdle.close(.evicted)
         }
         // The loop's number in the high bits keeps numbers apart without a shared counter.
-        return UInt64(shard) << 48 | connectionCount
+        return .accepted(UInt64(shard) << 48 | connectionCount)
     }
 
     /// Forgets a connection that has ended.
     func closed(_ connection: HTTPConnectionHandler, _ reason: ConnectionStateMachine.CloseReason) {
-        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        guard let entry = connections.removeValue(forKey: ObjectIdentifier(connection)) else {
+            return
+        }
+        if let client = entry.client { addresses.leave(client) }
         metrics.shared.connections.wrappingSubtract(1, ordering: .relaxed)
         metrics.connectionClosed(reason)
         if isDraining, connections.isEmpty { drained?.succeed() }
@@ -82,7 +122,7 @@ package final class LoopServices {
 
     private func longestIdle(but new: HTTPConnectionHandler) -> HTTPConnectionHandler? {
         var found: (connection: HTTPConnectionHandler, since: NIODeadline)?
-        for connection in connections.values where connection !== new {
+        for connection in connections.values.lazy.map(\.handler) where connection !== new {
             guard let since = connection.idleSince else { continue }
             if found.map({ since < $0.since }) ?? true { found = (connection, since) }
         }
@@ -98,7 +138,7 @@ package final class LoopServices {
         let promise = drained ?? eventLoop.makePromise(of: Void.self)
         drained = promise
         isDraining = true
-        for connection in Array(connections.values) { connection.drain() }
+        for connection in connections.values.map(\.handler) { connection.drain() }
         if connections.isEmpty { promise.succeed() }
         return promise.futureResult
     }
@@ -108,14 +148,42 @@ package final class LoopServices {
 
     /// Closes every connection, whatever it is doing.
     func closeAll() {
-        for connection in Array(connections.values) { connection.abort() }
+        for connection in connections.values.map(\.handler) { connection.abort() }
     }
+
+    // MARK: Overload
+
+    /// There is work: sees to it that the loop's lag is known.
+    func watchLag(_ now: NIODeadline) {
+        guard let due = lag.working(now: now.uptimeNanoseconds) else { return }
+        eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(due)) {
+            let late = self.lag.ran(now: self.eventLoop.now.uptimeNanoseconds)
+            self.metrics.observeLag(nanoseconds: late)
+        }
+    }
+
+    /// Why a request that is not vital cannot be taken on now; `nil` when it can.
+    func reasonToShed(at now: NIODeadline) -> ShedReason? {
+        if lag.isOverloaded(now: now.uptimeNanoseconds, nanosecondsMax: queueNanosecondsMax) {
+            return .queueTime
+        }
+        if pendingAnswers >= settings.limits.pendingAnswersMax { return .pendingAnswers }
+        return overload.level >= .shedding ? .resources : nil
+    }
+
+    /// Whether answers end their connections, so that others can have their memory.
+    var endsConnections: Bool { overload.level >= .endingConnections }
 
     // MARK: What every answer needs
 
-    /// The `Date` line of now.
-    func dateLine() -> ByteBuffer {
-        date.advance(to: clock())
+    /// The `Date` line of now; the time of day is asked for once a second.
+    func dateLine(_ now: NIODeadline) -> ByteBuffer {
+        if now >= dateEnds {
+            let time = clock()
+            date.advance(to: time)
+            let past = time.nanosecondsSinceEpoch % 1_000_000_000
+            dateEnds = now + .nanoseconds(1_000_000_000 - max(0, past))
+        }
         return date.line
     }
 
@@ -136,16 +204,11 @@ package final class LoopServices {
         if buffer.capacity <= 2 * ResponseWriter.copyBytesMax { scratch = buffer }
     }
 
-    /// Counts and logs a request that is done.
-    func record(_ record: RequestRecord) {
-        metrics.count(
-            method: record.method,
-            route: record.route,
-            status: record.status,
-            nanoseconds: record.nanoseconds,
-            requestBytes: record.requestBytes,
-            responseBytes: record.responseBytes
-        )
+    /// Whether requests are logged.
+    var hasAccessLog: Bool { accessLog != nil }
+
+    /// Logs a request that is done.
+    func log(_ record: RequestRecord) {
         guard let accessLog else { return }
         guard sampling.admits(record, by: accessLog.settings) else {
             metrics.countSampledOut()

@@ -30,6 +30,19 @@ package enum RequestName: Sendable {
         }
     }
 
+    /// Appends the name.
+    func write(to output: inout HeadWriter) {
+        switch self {
+        case .made(let identifier):
+            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.high >> 32)))
+            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.high)))
+            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.low >> 32)))
+            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.low)))
+        case .given(let bytes):
+            output.write(bytes)
+        }
+    }
+
     /// Appends 16 digits: the number's bytes spread to one half each, then turned into letters in
     /// parallel, 8 digits to a word.
     private static func writeHex(_ value: UInt64, to output: inout ByteBuffer) {

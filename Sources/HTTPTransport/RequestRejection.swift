@@ -8,7 +8,7 @@ package enum RequestRejection: UInt8, Error, Sendable, CaseIterable, CustomStrin
     case malformedContentLength, ambiguousLength
     case malformedTransferCoding, unsupportedTransferCoding, malformedChunk
     case bodyTooLarge, unsupportedContentCoding, malformedContent, unsupportedExpectation
-    case headerTimeout, bodyTimeout, responderFailed
+    case headerTimeout, bodyTimeout, responderFailed, overloaded
 
     /// The status of the answer.
     package var status: HTTPStatus {
@@ -25,6 +25,7 @@ package enum RequestRejection: UInt8, Error, Sendable, CaseIterable, CustomStrin
         case .unsupportedExpectation: .expectationFailed
         case .headerTimeout, .bodyTimeout: .requestTimeout
         case .responderFailed: .internalServerError
+        case .overloaded: .serviceUnavailable
         }
     }
 
@@ -51,6 +52,7 @@ package enum RequestRejection: UInt8, Error, Sendable, CaseIterable, CustomStrin
         case .headerTimeout: "header_timeout"
         case .bodyTimeout: "body_timeout"
         case .responderFailed: "internal"
+        case .overloaded: "overloaded"
         }
     }
 
@@ -89,6 +91,8 @@ package enum RequestRejection: UInt8, Error, Sendable, CaseIterable, CustomStrin
         case .headerTimeout: "request given up: its head took too long: send it at once"
         case .bodyTimeout: "request given up: its body took too long: send it faster"
         case .responderFailed: "request failed: an internal error: see the log for the request id"
+        case .overloaded:
+            "request refused: the server has more to do than it can in time: try again after Retry-After"
         }
     }
 

@@ -39,7 +39,9 @@ package struct RouteTable: Sendable {
 /// What a responder decides on a request's head, before any of the body is read.
 package enum Admission: Sendable {
     /// Read the body, of at most so many bytes on the wire and so many decoded, then respond.
-    case accept(bodyBytesMax: Int, route: HTTPRoute)
+    ///
+    /// What is vital (health, metrics) is answered even where other requests are shed.
+    case accept(bodyBytesMax: Int, route: HTTPRoute, isVital: Bool = false)
     /// Answer at once; the body is not read for anybody.
     case reject(HTTPResponse)
 }

@@ -16,28 +16,40 @@ enum ResponseWriter {
         closes: Bool,
         to output: inout ByteBuffer
     ) {
-        output.writeStaticString(response.status.statusLine)
-        output.writeImmutableBuffer(date)
-        if response.status.allowsContent {
-            if response.body.readableBytes > 0 {
-                output.writeStaticString("Content-Type: ")
-                output.writeStaticString(response.contentType.text)
-                output.writeStaticString("\r\n")
+        let status = response.status
+        // All names and blanks of the head are below 160 bytes, a length and a name below 20 and 64.
+        let bytesMax =
+            256 + status.statusLine.utf8CodeUnitCount + date.readableBytes
+            + response.contentType.text.utf8CodeUnitCount
+        // Bounds: the writer stops at the end of what is lent here, and says how much it wrote.
+        unsafe output.writeWithUnsafeMutableBytes(minimumWritableBytes: bytesMax) { memory in
+            var head = unsafe HeadWriter(memory)
+            head.write(status.statusLine)
+            head.write(date)
+            if status.allowsContent {
+                if response.body.readableBytes > 0 {
+                    head.write("Content-Type: ")
+                    head.write(response.contentType.text)
+                    head.write("\r\n")
+                }
+                head.write("Content-Length: ")
+                head.write(decimal: response.body.readableBytes)
+                head.write("\r\n")
             }
-            output.writeStaticString("Content-Length: ")
-            writeDecimal(response.body.readableBytes, to: &output)
-            output.writeStaticString("\r\n")
+            if closes { head.write("Connection: close\r\n") }
+            head.write("X-Request-Id: ")
+            name.write(to: &head)
+            head.write(response.fields.isEmpty ? "\r\n\r\n" : "\r\n")
+            return head.count
         }
-        if closes { output.writeStaticString("Connection: close\r\n") }
-        output.writeStaticString("X-Request-Id: ")
-        name.write(to: &output)
+        guard !response.fields.isEmpty else { return }
         for field in response.fields {
-            output.writeStaticString("\r\n")
             output.writeStaticString(field.name)
             output.writeStaticString(": ")
             output.writeString(field.value)
+            output.writeStaticString("\r\n")
         }
-        output.writeStaticString("\r\n\r\n")
+        output.writeStaticString("\r\n")
     }
 
     /// The answer to a request whose head was understood, but that the transport refuses itself.
@@ -72,6 +84,9 @@ enum ResponseWriter {
         name.write(to: &body)
         body.writeStaticString("\"}\n")
         var response = HTTPResponse(status: rejection.status, body: body, route: route)
+        if rejection == .overloaded, let field = try? HTTPField("Retry-After", 1) {
+            response.fields = [field]
+        }
         response.log.errorCode = "\(rejection.code)"
         return response
     }

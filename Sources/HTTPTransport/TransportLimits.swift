@@ -35,6 +35,17 @@ package struct TransportLimits: Sendable, Equatable {
     /// Connections of the listener at one time; a new one takes the place of the longest idle,
     /// or is closed when none is idle.
     package var connectionsMax = 10_000
+    /// Connections of one client address at one time; further ones are closed.
+    ///
+    /// An IPv6 client's address is its /64 network. There is no such limit unless it is set: behind
+    /// a proxy all clients have one address.
+    package var connectionsPerAddressMax = Int.max
+    /// Answers of the control path that one event loop may owe at a time; beyond: 503.
+    package var pendingAnswersMax = 256
+    /// Seconds that a request may have waited for its event loop; beyond: 503.
+    ///
+    /// Until then a loop with too much to do only reads more slowly.
+    package var queueSecondsMax: Double = 0.1
 
     /// The default limits.
     package init() {}
@@ -51,11 +62,13 @@ package struct TransportLimits: Sendable, Equatable {
         try Self.check("lingerBytesMax", lingerBytesMax, 0...1_073_741_824)
         try Self.check("requestsPerConnectionMax", requestsPerConnectionMax, 1...Int.max)
         try Self.check("connectionsMax", connectionsMax, 1...10_000_000)
+        try Self.check("connectionsPerAddressMax", connectionsPerAddressMax, 1...Int.max)
+        try Self.check("pendingAnswersMax", pendingAnswersMax, 1...Int.max)
         let seconds: [(String, Double)] = [
             ("headerSeconds", headerSeconds), ("bodyIdleSeconds", bodyIdleSeconds),
             ("bodySeconds", bodySeconds), ("idleSeconds", idleSeconds),
             ("sendSeconds", sendSeconds), ("lingerSeconds", lingerSeconds),
-            ("connectionAgeSeconds", connectionAgeSeconds),
+            ("connectionAgeSeconds", connectionAgeSeconds), ("queueSecondsMax", queueSecondsMax),
         ]
         for (name, value) in seconds where !(value >= 0.001 && value <= 31_536_000) {
             throw .limitOutOfRange(name: name, value: "\(value)", allowed: "0.001 to 31536000")

@@ -50,7 +50,11 @@ package final class OperationsLoop: HTTPResponder {
         if endpoint.needsToken, !settings.authorises(request) {
             return .reject(PredictionFailure.unauthorized.response(to: request, route: route))
         }
-        return .accept(bodyBytesMax: Self.bodyBytesMax, route: route)
+        return .accept(
+            bodyBytesMax: Self.bodyBytesMax,
+            route: route,
+            isVital: !endpoint.needsToken || endpoint == .metrics
+        )
     }
 
     /// Answers a request whose body is complete.
@@ -102,7 +106,7 @@ package final class OperationsLoop: HTTPResponder {
         _ request: HTTPRequest,
         _ action: @escaping @Sendable () async -> OperationsActions.Result
     ) -> Reply {
-        let route = request.route
+        let (route, gzip) = (request.route, request.head.acceptsGzip)
         return .later(
             eventLoop.makeFutureWithTask {
                 let result = await action()
@@ -111,7 +115,7 @@ package final class OperationsLoop: HTTPResponder {
                         ?? .internalServerError,
                     body: ByteBuffer(bytes: result.json + [0x0A]),
                     route: route
-                )
+                ).gzipped(gzip)
             }
         )
     }
@@ -123,7 +127,7 @@ package final class OperationsLoop: HTTPResponder {
             return .now(failure.response(to: request, route: request.route))
         }
         scrapes += 1
-        let (actions, route) = (actions, request.route)
+        let (actions, route, gzip) = (actions, request.route, request.head.acceptsGzip)
         let loop = NIOLoopBound(self, eventLoop: eventLoop)
         let future = eventLoop.makeFutureWithTask {
             HTTPResponse(
@@ -131,7 +135,7 @@ package final class OperationsLoop: HTTPResponder {
                 contentType: ContentType("text/plain; version=0.0.4; charset=utf-8"),
                 body: ByteBuffer(bytes: actions.metrics()),
                 route: route
-            )
+            ).gzipped(gzip)
         }
         future.whenComplete { _ in loop.value.scrapes -= 1 }
         return .later(future)

@@ -79,7 +79,9 @@ package final class ServingLoop: HTTPResponder {
         guard endpoint.accepts(request.head.method) else {
             return reject(.method(allowed: endpoint.allowed), request, route)
         }
-        guard endpoint == .predict else { return .accept(bodyBytesMax: 0, route: route) }
+        guard endpoint == .predict else {
+            return .accept(bodyBytesMax: 0, route: route, isVital: true)
+        }
         if settings.needsToken, !settings.authorises(request) {
             return reject(.unauthorized, request, route)
         }

@@ -35,6 +35,9 @@ final class Client: Sendable {
         return try Answer.read(inbox.take())
     }
 
+    /// The answers that have come and were not taken yet.
+    func taken() throws -> [Answer] { try Answer.read(inbox.take()) }
+
     /// Waits for an answer, and leaves it to be read later.
     func firstAnswer() async {
         await inbox.wait { text in (try? Answer.read(text))?.isEmpty == false }
@@ -115,6 +118,7 @@ final class Gate: Sendable {
     }
 
     private let state = Mutex(State())
+    private let isFree = Atomic(false)
 
     func ask(_ promise: EventLoopPromise<HTTPResponse>) {
         let waiter = state.withLock { state in
@@ -134,6 +138,14 @@ final class Gate: Sendable {
             if isAsked { continuation.resume() }
         }
     }
+
+    /// Holds the calling thread up until ``letGo()``.
+    func waitForRelease() {
+        while !isFree.load(ordering: .acquiring) {}
+    }
+
+    /// Lets a thread go on.
+    func letGo() { isFree.store(true, ordering: .releasing) }
 
     func release() {
         state.withLock { $0.promise }?.succeed(HTTPResponse(status: .ok))
@@ -159,6 +171,11 @@ final class LoopResponder: HTTPResponder {
             return .later(
                 eventLoop.submit { HTTPResponse(status: .ok, body: ByteBuffer(string: "{}")) }
             )
+        }
+        if request.head.pathIs("/slow") {
+            let end = NIODeadline.now() + .milliseconds(60)
+            while .now() < end {}
+            return .now(HTTPResponse(status: .ok))
         }
         if request.head.pathIs("/when-released") {
             let promise = eventLoop.makePromise(of: HTTPResponse.self)

@@ -31,7 +31,8 @@ final class NotingResponder: HTTPResponder {
         let table = try? RouteTable(Self.routes)
         return .accept(
             bodyBytesMax: bodyBytesMax,
-            route: table?.route(request.head.path) ?? .other
+            route: table?.route(request.head.path) ?? .other,
+            isVital: request.head.pathIs("/vital")
         )
     }
 
@@ -118,11 +119,13 @@ struct Connection {
     let services: LoopServices
     let registry = MetricRegistry(shards: 1)
     let metrics: HTTPMetrics
+    let addresses = AddressCounts()
 
     init(
         limits: TransportLimits = TransportLimits(),
         bodyBytesMax: Int = 1000,
-        accessLog: AccessLog? = nil
+        accessLog: AccessLog? = nil,
+        overload: OverloadState = OverloadState()
     ) throws {
         let loop = channel.embeddedEventLoop
         responder = NotingResponder(eventLoop: loop)
@@ -140,16 +143,18 @@ struct Connection {
             accessLog: accessLog,
             identifiers: RequestIdentifierSource(seed: 1),
             clock: { WallTime(nanosecondsSinceEpoch: 784_111_777_000_000_000) },
-            responder: responder
+            responder: responder,
+            addresses: addresses,
+            overload: overload
         )
         try open(channel)
     }
 
     /// Adds a handler to a channel and connects it.
-    func open(_ channel: EmbeddedChannel) throws {
+    func open(_ channel: EmbeddedChannel, from address: String = "192.0.2.7") throws {
         try channel.pipeline.syncOperations.addHandler(HalfCloser())
         try channel.pipeline.syncOperations.addHandler(HTTPConnectionHandler(services: services))
-        try channel.connect(to: SocketAddress(ipAddress: "192.0.2.7", port: 4000)).wait()
+        try channel.connect(to: SocketAddress(ipAddress: address, port: 4000)).wait()
     }
 
     /// Gives the bytes to the connection as one read.
@@ -173,6 +178,13 @@ struct Connection {
 
     func answers(heads: Set<Int> = []) throws -> [Answer] {
         try Answer.read(received().text, heads: heads)
+    }
+
+    /// What Prometheus would see now.
+    func metricsText() -> String {
+        var text: [UInt8] = []
+        PrometheusText.write(registry, into: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 
     func advance(seconds: Double) {

@@ -17,7 +17,10 @@ import Testing
     private static func actions(_ asked: Seen<Asked>) -> OperationsActions {
         let done = OperationsActions.Result(status: 200, json: Array("{}".utf8))
         return OperationsActions(
-            metrics: { Array("# HELP a b\n# TYPE a gauge\na 1\n".utf8) },
+            metrics: {
+                let padding = String(repeating: "# as long as real ones\n", count: 100)
+                return Array("# HELP a b\n# TYPE a gauge\n\(padding)a 1\n".utf8)
+            },
             status: { OperationsActions.Result(status: 200, json: Array(#"{"models":[]}"#.utf8)) },
             drift: { OperationsActions.Result(status: 200, json: Array(#"{"lines":{}}"#.utf8)) },
             retrain: { model, caller in
@@ -103,6 +106,23 @@ import Testing
             #expect(answer.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
             #expect(answer.body.hasSuffix("a 1\n"))
             for _ in 0..<10 { #expect(try await client.ask("GET", "/metrics").status == 200) }
+        }
+    }
+
+    @Test("metrics are compressed for a client that takes gzip, short answers never")
+    func compressed() async throws {
+        try await Self.run { client, _ in
+            let plain = try await client.ask("GET", "/metrics")
+            #expect(plain.fields["vary"] == "Accept-Encoding")
+            #expect(plain.fields["content-encoding"] == nil)
+            let wish = "Accept-Encoding: gzip\r\n"
+            let coded = try await client.ask("GET", "/metrics", fields: wish)
+            #expect(coded.fields["content-encoding"] == "gzip")
+            let length = try #require(coded.fields["content-length"].flatMap { Int($0) })
+            #expect(length < plain.body.utf8.count / 4)
+            let status = try await client.ask("GET", "/status", fields: wish)
+            #expect(status.fields["content-encoding"] == nil)
+            #expect(status.body == "{\"models\":[]}\n")
         }
     }
 

@@ -1,0 +1,140 @@
+internal import Glibc
+internal import NIOCore
+internal import Synchronization
+
+/// Why a request was shed; the label of `leeway_http_requests_shed_total`.
+enum ShedReason: UInt8, CaseIterable {
+    /// It waited too long for its event loop.
+    case queueTime
+    /// The loop owes as many answers as it may.
+    case pendingAnswers
+    /// The process nears its limit of memory or descriptors.
+    case resources
+
+    var label: String {
+        switch self {
+        case .queueTime: "queue_time"
+        case .pendingAnswers: "pending_answers"
+        case .resources: "resources"
+        }
+    }
+}
+
+/// Why a connection was not accepted; the label of `leeway_http_accept_failures_total`.
+enum AcceptFailure: String, CaseIterable {
+    case descriptors, memory, aborted, other
+
+    init(_ error: IOError) {
+        switch error.errnoCode {
+        case EMFILE, ENFILE: self = .descriptors
+        case ENOMEM, ENOBUFS: self = .memory
+        case ECONNABORTED: self = .aborted
+        default: self = .other
+        }
+    }
+
+    /// How long nothing is accepted: what is missing now is missing a moment later, too, and
+    /// trying without a pause would keep the loop from the connections whose end gives it back.
+    var pause: TimeAmount? { self == .aborted ? nil : .milliseconds(100) }
+}
+
+/// What a listener takes on, told by whoever watches the memory and descriptors of the process.
+package final class OverloadState: Sendable {
+    /// Steps of giving things up; each includes those before.
+    package enum Level: UInt8, Sendable, CaseIterable, Comparable {
+        /// Nothing is given up.
+        case normal
+        /// Answers end their connections.
+        case endingConnections
+        /// Requests that are not vital are answered with 503.
+        case shedding
+        /// New connections are closed.
+        case refusing
+
+        /// Orders by how much is given up.
+        package static func < (left: Level, right: Level) -> Bool {
+            left.rawValue < right.rawValue
+        }
+
+        /// The share of a resource in use from which on a level holds, and below which it ends;
+        /// the distance keeps it from coming and going at every reading.
+        var share: (begin: Double, end: Double) {
+            switch self {
+            case .normal: (0, 0)
+            case .endingConnections: (0.90, 0.85)
+            case .shedding: (0.95, 0.92)
+            case .refusing: (0.98, 0.96)
+            }
+        }
+
+        /// The level that follows this one when so much of the scarcest resource is in use.
+        ///
+        /// - Parameter used: 0 for nothing, 1 for all.
+        /// - Returns: the level.
+        package func next(used: Double) -> Level {
+            Level.allCases.last { level in
+                used >= (level <= self ? level.share.end : level.share.begin)
+            } ?? .normal
+        }
+    }
+
+    private let value = Atomic<UInt8>(Level.normal.rawValue)
+
+    /// Nothing is given up.
+    package init() {}
+
+    /// What is given up now.
+    package var level: Level {
+        get { Level(rawValue: value.load(ordering: .relaxed)) ?? .normal }
+        set { value.store(newValue.rawValue, ordering: .relaxed) }
+    }
+}
+
+/// Watches how late an event loop runs, by a timer that is set only while there is work.
+///
+/// Pure. While a timer that is due has not run, the loop is still busy with what was ready before
+/// it was due; so a request that is looked at then has waited at least as long as it is overdue.
+///
+/// One long turn is no overload: it may be the machine that stood still, and when it is over the
+/// loop has caught up. Two in a row, or one ten times too long, are.
+package struct LagWatch: Sendable {
+    private static let intervalNanoseconds: UInt64 = 25_000_000
+
+    /// When the timer that is set is due; `nil` when none is.
+    private var due: UInt64?
+    private var lastLate: UInt64 = 0
+
+    /// Sets no timer yet.
+    package init() {}
+
+    /// There is work.
+    ///
+    /// - Returns: when the timer to be set is due, or `nil` when one is set already.
+    package mutating func working(now: UInt64) -> UInt64? {
+        guard due == nil else { return nil }
+        due = now &+ Self.intervalNanoseconds
+        return due
+    }
+
+    /// The timer ran.
+    ///
+    /// - Returns: how late, in nanoseconds.
+    package mutating func ran(now: UInt64) -> UInt64 {
+        lastLate = overdue(now: now)
+        due = nil
+        return lastLate
+    }
+
+    /// Whether what is looked at now has waited longer than it may, and so has what came before.
+    package func isOverloaded(now: UInt64, nanosecondsMax: UInt64) -> Bool {
+        let overdue = overdue(now: now)
+        guard overdue > nanosecondsMax else { return false }
+        return lastLate > nanosecondsMax || overdue / 10 > nanosecondsMax
+    }
+
+    /// How long the timer has been overdue, in nanoseconds.
+    package func overdue(now: UInt64) -> UInt64 {
+        guard let due, now > due else { return 0 }
+        return now - due
+    }
+}
