@@ -80,43 +80,28 @@ package struct AccessLog: Sendable {
     ///   - record: the request.
     ///   - routeLabel: its route's label.
     ///   - time: when it was over.
-    ///   - line: memory for the text, kept from one request to the next.
+    ///   - line: memory and prepared parts of the text, kept from one request to the next.
     func write(
         _ record: RequestRecord,
         routeLabel: String,
         time: WallTime,
-        using line: inout JSONLine
+        using line: inout AccessLine
     ) {
         guard case .json(let names) = settings.form else {
             return writeText(record, routeLabel: routeLabel, time: time)
         }
-        line.reset()
-        line.beginRecord(
-            names,
-            time: time,
-            level: record.status.rawValue >= 500 ? .error : .info,
-            body: "request",
-            scope: "leeway.access",
-            trace: record.request?.trace,
-            span: record.request?.span
-        )
-        line.member("listener", record.connection.listener)
-        switch record.name {
-        case .made(let identifier): line.member("request_id", identifier)
-        case .given(let bytes): line.member("request_id", bytes.readableBytesUInt8Span)
-        }
-        line.member("http.request.method", record.method.label)
-        line.member("http.route", routeLabel)
-        if let request = record.request { writeRequest(request, to: &line) }
-        line.member("http.response.status_code", Int(record.status.rawValue))
-        line.member("http.request.body.size", record.requestBytes)
-        line.member("http.response.body.size", record.responseBytes)
-        line.member("duration_s", nanosecondsAsSeconds: record.nanoseconds)
-        writeConnection(record, to: &line)
-        writeResponse(record.log, to: &line)
-        if names == .otel { line.endObject() }
-        line.finish()
-        _ = sink.submit(bytes: line.span)
+        line.begin(names, record, routeLabel: routeLabel, time: time)
+        if let request = record.request { writeRequest(request, to: &line.json) }
+        line.json.member("http.response.status_code", Int(record.status.rawValue))
+        line.json.member("http.request.body.size", record.requestBytes)
+        line.json.member("http.response.body.size", record.responseBytes)
+        line.json.member("duration_s", nanosecondsAsSeconds: record.nanoseconds)
+        line.json.member("requests_on_connection", record.numberOnConnection)
+        line.json.members(record.connection.members)
+        writeResponse(record.log, to: &line.json)
+        if names == .otel { line.json.endObject() }
+        line.json.finish()
+        _ = sink.submit(bytes: line.json.span)
     }
 
     /// A line for a person; made of constants, numbers and checked names only.
@@ -134,21 +119,14 @@ package struct AccessLog: Sendable {
 
     private func writeRequest(_ request: HTTPRequest, to line: inout JSONLine) {
         line.member("url.path", request.head.pathBytes, bytesMax: 512)
-        line.member("network.protocol.version", request.head.minorVersion == 1 ? "1.1" : "1.0")
+        line.member(
+            "network.protocol.version",
+            constant: request.head.minorVersion == 1 ? "1.1" : "1.0"
+        )
         request.head.withValue(of: "user-agent") { agent in
             guard !agent.isEmpty else { return }
             line.member("user_agent.original", agent, bytesMax: 256)
         }
-    }
-
-    private func writeConnection(_ record: RequestRecord, to line: inout JSONLine) {
-        line.member("connection_id", record.connection.number)
-        line.member("requests_on_connection", record.numberOnConnection)
-        if let peer = record.connection.peerAddress { line.member("client.address", peer) }
-        guard let tls = record.connection.tls else { return }
-        line.member("tls.protocol.version", tls.version.rawValue)
-        line.member("tls.cipher", tls.cipher)
-        line.member("tls.resumed", tls.isResumed)
     }
 
     private func writeResponse(_ log: ResponseLog, to line: inout JSONLine) {

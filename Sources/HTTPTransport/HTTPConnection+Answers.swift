@@ -4,7 +4,7 @@ internal import Telemetry
 // MARK: - One request
 
 extension HTTPConnectionHandler {
-    func headArrived(_ head: HTTPRequestHead) {
+    func headArrived(_ head: consuming HTTPRequestHead) {
         machine.headComplete(now: now.uptimeNanoseconds)
         var request = HTTPRequest(
             head: head,
@@ -285,8 +285,8 @@ extension HTTPConnectionHandler {
             return
         }
         needsFlush = false
-        let bytes = outbound
-        outbound = ByteBuffer()
+        var bytes = ByteBuffer()
+        swap(&bytes, &outbound)
         context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
         services.giveBack(bytes)
     }

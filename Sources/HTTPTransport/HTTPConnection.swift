@@ -63,9 +63,8 @@ package final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// What is known of the connection; complete once the handshake is.
     var connectionFacts: ConnectionFacts {
         if let facts { return facts }
-        let made = ConnectionFacts(
+        let made = services.makeFacts(
             number: number,
-            listener: services.settings.name,
             peerAddress: context?.channel.remoteAddress?.ipAddress,
             tls: tls?.facts
         )

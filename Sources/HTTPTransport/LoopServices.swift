@@ -19,7 +19,7 @@ package final class LoopServices {
     private var sampling = AccessLog.Sampling()
     private var scratch = ByteBuffer()
     let tlsScratch = TLSScratch()
-    private var line = JSONLine()
+    private var line = AccessLine()
     private var connections: [ObjectIdentifier: Entry] = [:]
     private var connectionCount: UInt64 = 0
     private let shard: Int
@@ -202,6 +202,21 @@ package final class LoopServices {
     /// Gives a buffer back for reuse; very large ones are let go.
     func giveBack(_ buffer: ByteBuffer) {
         if buffer.capacity <= 2 * ResponseWriter.copyBytesMax { scratch = buffer }
+    }
+
+    /// What is known of a connection, once its handshake is complete.
+    func makeFacts(number: UInt64, peerAddress: String?, tls: TLSSessionFacts?) -> ConnectionFacts {
+        let members = RenderedMembers(using: &line.json) { line in
+            guard hasAccessLog else { return }
+            ConnectionFacts.write(number: number, peerAddress: peerAddress, tls: tls, to: &line)
+        }
+        return ConnectionFacts(
+            number: number,
+            listener: settings.name,
+            peerAddress: peerAddress,
+            tls: tls,
+            members: members
+        )
     }
 
     /// Whether requests are logged.

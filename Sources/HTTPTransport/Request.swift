@@ -13,12 +13,37 @@ package final class ConnectionFacts: Sendable {
     package let peerAddress: String?
     /// What the handshake agreed on, the client's certificate included; `nil` for plain text.
     package let tls: TLSSessionFacts?
+    /// What the access log says of it in every line.
+    let members: RenderedMembers
 
-    init(number: UInt64, listener: String, peerAddress: String?, tls: TLSSessionFacts?) {
+    /// - Parameter members: what the access log says of it; empty where nothing is logged.
+    init(
+        number: UInt64,
+        listener: String,
+        peerAddress: String?,
+        tls: TLSSessionFacts?,
+        members: RenderedMembers
+    ) {
         self.number = number
         self.listener = listener
         self.peerAddress = peerAddress
         self.tls = tls
+        self.members = members
+    }
+
+    /// Writes what the access log says of a connection.
+    static func write(
+        number: UInt64,
+        peerAddress: String?,
+        tls: TLSSessionFacts?,
+        to line: inout JSONLine
+    ) {
+        line.member("connection_id", number)
+        if let peerAddress { line.member("client.address", peerAddress) }
+        guard let tls else { return }
+        line.member("tls.protocol.version", tls.version.rawValue)
+        line.member("tls.cipher", tls.cipher)
+        line.member("tls.resumed", tls.isResumed)
     }
 }
 

@@ -192,6 +192,18 @@ package struct JSONLine: Sendable {
         end(from: start, complete)
     }
 
+    /// Adds members that were written out before.
+    package mutating func members(_ rendered: borrowing RenderedMembers) {
+        guard isMemberAllowed, !rendered.bytes.isEmpty else { return }
+        let start = line.count
+        let separate = needsComma
+        line.edit { writer in
+            if separate { writer.write(UInt8(ascii: ",")) }
+            writer.write(rendered.bytes.span)
+        }
+        end(from: start, true)
+    }
+
     // MARK: Containers
 
     /// Begins an object within this one; ``endObject()`` ends it.

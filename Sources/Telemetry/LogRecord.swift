@@ -69,23 +69,79 @@ extension JSONLine {
         switch names {
         case .otel:
             member("Timestamp", time)
-            member("SeverityText", constant: severity.text)
-            member("SeverityNumber", severity.number)
-            member("Body", constant: body)
+            addSeverity(names, severity, body: body)
             if let trace {
                 member("TraceId", trace.identifier)
                 member("SpanId", hexadecimal: span ?? trace.parentIdentifier)
             }
-            beginObject("InstrumentationScope")
-            member("Name", constant: scope)
-            endObject()
+            addScope(names, scope)
             beginObject("Attributes")
         case .ecs:
             member("@timestamp", time)
+            addSeverity(names, severity, body: body)
+            addScope(names, scope)
+            if let trace {
+                member("trace.id", trace.identifier)
+                member("span.id", hexadecimal: span ?? trace.parentIdentifier)
+            }
+        }
+    }
+
+    fileprivate mutating func addSeverity(
+        _ names: LogFieldNames,
+        _ severity: LogSeverity,
+        body: StaticString
+    ) {
+        switch names {
+        case .otel:
+            member("SeverityText", constant: severity.text)
+            member("SeverityNumber", severity.number)
+            member("Body", constant: body)
+        case .ecs:
             member("log.level", constant: severity.word)
             member("message", constant: body)
             member("ecs.version", constant: Self.ecsVersion)
+        }
+    }
+
+    fileprivate mutating func addScope(_ names: LogFieldNames, _ scope: StaticString) {
+        switch names {
+        case .otel:
+            beginObject("InstrumentationScope")
+            member("Name", constant: scope)
+            endObject()
+        case .ecs:
             member("log.logger", constant: scope)
+        }
+    }
+
+    /// Begins a log record of a kind that was prepared before.
+    ///
+    /// - Parameters:
+    ///   - kind: What is the same in all records of its kind.
+    ///   - time: When it happened.
+    ///   - trace: The trace that it belongs to.
+    ///   - span: This process' own span in the trace; by default the caller's.
+    package mutating func beginRecord(
+        _ kind: LogRecordKind,
+        time: WallTime,
+        trace: TraceContext? = nil,
+        span: UInt64? = nil
+    ) {
+        switch kind.names {
+        case .otel:
+            member("Timestamp", time)
+            members(kind.severity)
+            if let trace {
+                member("TraceId", trace.identifier)
+                member("SpanId", hexadecimal: span ?? trace.parentIdentifier)
+            }
+            members(kind.scope)
+            beginObject("Attributes")
+        case .ecs:
+            member("@timestamp", time)
+            members(kind.severity)
+            members(kind.scope)
             if let trace {
                 member("trace.id", trace.identifier)
                 member("span.id", hexadecimal: span ?? trace.parentIdentifier)
@@ -95,4 +151,29 @@ extension JSONLine {
 
     /// The version of ECS whose names are used.
     static let ecsVersion: StaticString = "8.11.0"
+}
+
+/// What is the same in all log records of one kind, written out once.
+package struct LogRecordKind: Sendable {
+    let names: LogFieldNames
+    let severity: RenderedMembers
+    let scope: RenderedMembers
+
+    /// Writes it out.
+    ///
+    /// - Parameters:
+    ///   - names: The form of the records.
+    ///   - level: How serious they are.
+    ///   - body: What happened, a constant.
+    ///   - scope: The part of the program that says so.
+    package init(
+        _ names: LogFieldNames,
+        level: Logger.Level,
+        body: StaticString,
+        scope: StaticString
+    ) {
+        self.names = names
+        severity = RenderedMembers { $0.addSeverity(names, LogSeverity(level), body: body) }
+        self.scope = RenderedMembers { $0.addScope(names, scope) }
+    }
 }

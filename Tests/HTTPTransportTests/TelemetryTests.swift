@@ -87,7 +87,7 @@ struct TelemetryTests {
             #""Attributes":{"listener":"api","request_id":"abc","http.request.method":"POST","http.route":"/echo","url.path":"/echo","#,
             #""network.protocol.version":"1.1","user_agent.original":"test \"1\"","http.response.status_code":200,"#,
             #""http.request.body.size":5,"http.response.body.size":7,"duration_s":0,"#,
-            #""connection_id":1,"requests_on_connection":1,"client.address":"192.0.2.7"}}"#,
+            #""requests_on_connection":1,"connection_id":1,"client.address":"192.0.2.7"}}"#,
         ]
         for part in expected { #expect(line.contains(part), "\(line)") }
     }
