@@ -241,7 +241,7 @@ package final class HTTPServer: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Self.acceptPause(metrics))
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(metrics: metrics))
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -264,17 +264,6 @@ package final class HTTPServer: Sendable {
                     try Self.addHandlers(to: channel, tls: tls, services: services)
                 }
             }
-    }
-
-    /// Without it, a process that has no descriptor left would try to accept without end.
-    private static func acceptPause(_ metrics: HTTPMetrics) -> AcceptBackoffHandler {
-        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { error in
-            let failure = AcceptFailure(error)
-            if let index = AcceptFailure.allCases.firstIndex(of: failure) {
-                metrics.acceptFailures[index].add(1)
-            }
-            return failure.pause
-        }
     }
 
     private static func addHandlers(

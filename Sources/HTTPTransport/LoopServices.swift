@@ -155,7 +155,8 @@ package final class LoopServices {
 
     /// There is work: sees to it that the loop's lag is known.
     func watchLag(_ now: NIODeadline) {
-        guard let due = lag.working(now: now.uptimeNanoseconds) else { return }
+        guard !lag.isWatching else { return }
+        let due = lag.begin(now: now.uptimeNanoseconds, worked: ThreadClock.nanoseconds())
         eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(due)) {
             let late = self.lag.ran(now: self.eventLoop.now.uptimeNanoseconds)
             self.metrics.observeLag(nanoseconds: late)
@@ -164,9 +165,12 @@ package final class LoopServices {
 
     /// Why a request that is not vital cannot be taken on now; `nil` when it can.
     func reasonToShed(at now: NIODeadline) -> ShedReason? {
-        if lag.isOverloaded(now: now.uptimeNanoseconds, nanosecondsMax: queueNanosecondsMax) {
-            return .queueTime
-        }
+        let isLate = lag.isOverloaded(
+            now: now.uptimeNanoseconds,
+            nanosecondsMax: queueNanosecondsMax,
+            worked: ThreadClock.nanoseconds()
+        )
+        if isLate { return .queueTime }
         if pendingAnswers >= settings.limits.pendingAnswersMax { return .pendingAnswers }
         return overload.level >= .shedding ? .resources : nil
     }

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import NIOCore
 internal import Synchronization
 
 /// Why a request was shed; the label of `leeway_http_requests_shed_total`.
@@ -18,24 +17,6 @@ enum ShedReason: UInt8, CaseIterable {
         case .resources: "resources"
         }
     }
-}
-
-/// Why a connection was not accepted; the label of `leeway_http_accept_failures_total`.
-enum AcceptFailure: String, CaseIterable {
-    case descriptors, memory, aborted, other
-
-    init(_ error: IOError) {
-        switch error.errnoCode {
-        case EMFILE, ENFILE: self = .descriptors
-        case ENOMEM, ENOBUFS: self = .memory
-        case ECONNABORTED: self = .aborted
-        default: self = .other
-        }
-    }
-
-    /// How long nothing is accepted: what is missing now is missing a moment later, too, and
-    /// trying without a pause would keep the loop from the connections whose end gives it back.
-    var pause: TimeAmount? { self == .aborted ? nil : .milliseconds(100) }
 }
 
 /// What a listener takes on, told by whoever watches the memory and descriptors of the process.
@@ -94,47 +75,71 @@ package final class OverloadState: Sendable {
 ///
 /// Pure. While a timer that is due has not run, the loop is still busy with what was ready before
 /// it was due; so a request that is looked at then has waited at least as long as it is overdue.
-///
-/// One long turn is no overload: it may be the machine that stood still, and when it is over the
-/// loop has caught up. Two in a row, or one ten times too long, are.
+/// That is overload only if the loop has worked for as long: when the machine stood still or gave
+/// its time to others, what has waited is soon answered.
 package struct LagWatch: Sendable {
     private static let intervalNanoseconds: UInt64 = 25_000_000
 
     /// When the timer that is set is due; `nil` when none is.
     private var due: UInt64?
-    private var lastLate: UInt64 = 0
+    private var workedBefore: UInt64 = 0
 
     /// Sets no timer yet.
     package init() {}
 
-    /// There is work.
+    /// Whether a timer is set.
+    package var isWatching: Bool { due != nil }
+
+    /// There is work, and no timer is set.
     ///
-    /// - Returns: when the timer to be set is due, or `nil` when one is set already.
-    package mutating func working(now: UInt64) -> UInt64? {
-        guard due == nil else { return nil }
-        due = now &+ Self.intervalNanoseconds
-        return due
+    /// - Parameters:
+    ///   - now: the time.
+    ///   - worked: the processor time of the loop's thread so far, in nanoseconds.
+    /// - Returns: when the timer to be set is due.
+    package mutating func begin(now: UInt64, worked: UInt64) -> UInt64 {
+        workedBefore = worked
+        let next = now &+ Self.intervalNanoseconds
+        due = next
+        return next
     }
 
     /// The timer ran.
     ///
     /// - Returns: how late, in nanoseconds.
     package mutating func ran(now: UInt64) -> UInt64 {
-        lastLate = overdue(now: now)
-        due = nil
-        return lastLate
-    }
-
-    /// Whether what is looked at now has waited longer than it may, and so has what came before.
-    package func isOverloaded(now: UInt64, nanosecondsMax: UInt64) -> Bool {
-        let overdue = overdue(now: now)
-        guard overdue > nanosecondsMax else { return false }
-        return lastLate > nanosecondsMax || overdue / 10 > nanosecondsMax
+        defer { due = nil }
+        return overdue(now: now)
     }
 
     /// How long the timer has been overdue, in nanoseconds.
     package func overdue(now: UInt64) -> UInt64 {
         guard let due, now > due else { return 0 }
         return now - due
+    }
+
+    /// Whether what is looked at now has waited too long behind other work.
+    ///
+    /// - Parameters:
+    ///   - now: the time.
+    ///   - nanosecondsMax: how long is too long.
+    ///   - worked: as in ``begin(now:worked:)``; asked for only when it matters.
+    /// - Returns: whether the request should be shed.
+    package func isOverloaded(
+        now: UInt64,
+        nanosecondsMax: UInt64,
+        worked: @autoclosure () -> UInt64
+    ) -> Bool {
+        guard overdue(now: now) > nanosecondsMax else { return false }
+        return worked() &- workedBefore > nanosecondsMax
+    }
+}
+
+/// The processor time of the calling thread.
+enum ThreadClock {
+    /// Nanoseconds that the thread has run; a system call.
+    static func nanoseconds() -> UInt64 {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 else { return 0 }
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 }

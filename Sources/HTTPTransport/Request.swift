@@ -16,7 +16,7 @@ package final class ConnectionFacts: Sendable {
     /// What the access log says of it in every line.
     let members: RenderedMembers
 
-    /// - Parameter members: what the access log says of it; empty where nothing is logged.
+    /// Takes the facts; `members` is what the access log says, empty where nothing is logged.
     init(
         number: UInt64,
         listener: String,
