@@ -34,11 +34,8 @@ package struct ApplianceServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loopCount)
         let lane = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let parts = try ApplianceParts(settings, shards: loopCount + 1)
-        let certificates = try Certificates(
-            settings,
-            registry: parts.registry,
-            now: ProcessEnvironment.now()
-        )
+        let now = ProcessEnvironment.now()
+        let certificates = try Certificates(settings, registry: parts.registry, now: now)
         let serving = try await ServingParts(parts, group)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
@@ -62,25 +59,21 @@ package struct ApplianceServer: Sendable {
             lifecycle: lifecycle
         )
         certificates.announce(parts.logging.logger("tls"))
-        let operationsListener = try listeners.operations(operations)
-        let apiListener = try listeners.api(serving)
-
+        let bound = [try listeners.operations(operations), try listeners.api(serving)]
+        let ends = ImpatienceService(lifecycle: lifecycle, listeners: bound)
+        let reloads = try ReloadingService(parts, certificates, lifecycle.manager)
         var services: [any Service] = [
-            WatchdogService(manager: lifecycle.manager, group: group),
-            ImpatienceService(lifecycle: lifecycle, listeners: [apiListener, operationsListener]),
-            try ReloadingService(parts, certificates, lifecycle.manager),
+            WatchdogService(manager: lifecycle.manager, group: group), ends, reloads,
             Job("drift") { await watching.service.run(serving.loops) },
         ]
         for follower in followers { services.append(Job("store") { await follower.run() }) }
         services.append(Job("retraining") { await retraining.supervisor.run() })
         services.append(Job("overload") { await watch.run() })
-        services.append(operationsListener)
-        services.append(apiListener)
+        for listener in bound { services.append(listener) }
         services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
-        try? await group.shutdownGracefully()
-        try? await lane.shutdownGracefully()
+        for loops in [group, lane] { try? await loops.shutdownGracefully() }
     }
 
     private func runAll(_ services: [any Service], _ logger: Logger) async throws {

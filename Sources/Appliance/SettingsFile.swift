@@ -94,25 +94,7 @@ extension Settings {
             in: 0...256,
             doc: "event loops that serve requests; 0 is one a core"
         )
-        shutdownDelaySeconds = top.integer(
-            "shutdown_delay_seconds",
-            default: 0,
-            in: 0...3600,
-            doc:
-                "seconds that a shutdown serves on with /readyz at 503, for a load balancer to see it"
-        )
-        memoryBytesMax = top.integer(
-            "memory_bytes_max",
-            default: 0,
-            in: 0...(1 << 50),
-            doc: "memory at which predictions are refused, in bytes; 0 is the container's limit"
-        )
-        shutdownSecondsMax = top.integer(
-            "shutdown_seconds_max",
-            default: 30,
-            in: 0...3600,
-            doc: "seconds that a shutdown waits for requests in flight"
-        )
+        (shutdownDelaySeconds, memoryBytesMax, shutdownSecondsMax) = Self.bounds(&top)
         part = top.section("log", doc: "what is logged, and how")
         log = LogSettings(&part)
         part = top.section("downloads", doc: "limits of every transfer")
@@ -125,6 +107,33 @@ extension Settings {
         values = reading.values
         check(top)
         top.finish()
+    }
+
+    /// What bounds the process and its end.
+    private static func bounds(_ top: inout SettingsSection) -> (
+        delaySeconds: Int, memoryBytes: Int, shutdownSeconds: Int
+    ) {
+        (
+            top.integer(
+                "shutdown_delay_seconds",
+                default: 0,
+                in: 0...3600,
+                doc: "seconds that a shutdown serves on with /readyz at 503, for a load balancer "
+                    + "to see it"
+            ),
+            top.integer(
+                "memory_bytes_max",
+                default: 0,
+                in: 0...(1 << 50),
+                doc: "memory at which predictions are refused, in bytes; 0 is the container's limit"
+            ),
+            top.integer(
+                "shutdown_seconds_max",
+                default: 30,
+                in: 0...3600,
+                doc: "seconds that a shutdown waits for requests in flight"
+            )
+        )
     }
 
     private func check(_ top: SettingsSection) {
