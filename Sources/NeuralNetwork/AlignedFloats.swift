@@ -25,6 +25,8 @@ internal import CKernels
     }
 
     /// Where the numbers are; `count` of them, for as long as this owner lives.
+    ///
+    /// The address is that of memory that `init` has seen to be there, so never 0.
     @unsafe var pointer: UnsafeMutablePointer<Float> {
         unsafe UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped
     }
