@@ -81,8 +81,10 @@ private func sealOrOpenTicket(
         isSealing
     )
     guard isReady == 1 else { return isSealing == 1 ? 0 : -1 }
-    // 2: open it, and give the client one sealed by the newest key.
-    return isSealing == 1 || key.isNewest ? 1 : 2
+    if isSealing == 1 { return 1 }
+    // 2: open it, and give the client a new one. With TLS 1.3 always, since a client shall use each
+    // ticket once only (RFC 8446 §C.4).
+    return key.isNewest && unsafe SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2
 }
 
 /// Called when a ticket was opened: what was verified then may not be good any more.

@@ -91,4 +91,18 @@ final class HandClock: Sendable {
             )
         )
     }
+
+    // Without, a client that uses each ticket once could resume only every other time.
+    @Test("with TLS 1.3, a resumed session gets a ticket, too")
+    func chain() async throws {
+        let files = try Certificates()
+        let context = try files.server()
+        var last = files.path("0.pem")
+        #expect(try await !connect(context, "-tls1_3", ["-sess_out", last]))
+        for step in 1...3 {
+            let next = files.path("\(step).pem")
+            #expect(try await connect(context, "-tls1_3", ["-sess_in", last, "-sess_out", next]))
+            last = next
+        }
+    }
 }
