@@ -66,6 +66,7 @@ def main():
         __doc__.splitlines()[0],
         connections=(1000, "slow connections"),
         seconds=(12, "of each attack"),
+        judge=(0, "1 judges the times, too: for a machine that does nothing else"),
     )
     report = Report("slow clients")
     if not shutil.which("slowhttptest"):
@@ -93,11 +94,12 @@ def main():
             )
             report.figure(f"{what}, seconds of CPU", f"{server.cpu_seconds() - before:.1f}")
             report.check(f"{what}: no failure of an honest client", not failures, failures[:3] or "")
-            report.check(
-                f"{what}: p99 at most twice the idle one",
-                p99 <= max(2 * idle, FLOOR_SECONDS),
-                f"{p99 * 1e3:.2f} ms",
-            )
+            if options.judge:
+                report.check(
+                    f"{what}: p99 at most twice the idle one",
+                    p99 <= max(2 * idle, FLOOR_SECONDS),
+                    f"{p99 * 1e3:.2f} ms",
+                )
         report.check("the server runs", server.is_alive())
     report.end()
 
