@@ -84,7 +84,8 @@ private func sealOrOpenTicket(
     if isSealing == 1 { return 1 }
     // 2: open it, and give the client a new one. With TLS 1.3 always, since a client shall use each
     // ticket once only (RFC 8446 §C.4).
-    return key.isNewest && unsafe SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2
+    let isSpent = unsafe SSL_version(ssl) == TLS1_3_VERSION
+    return key.isNewest && !isSpent ? 1 : 2
 }
 
 /// Called when a ticket was opened: what was verified then may not be good any more.
