@@ -149,7 +149,7 @@ package struct TrainingChoices: Sendable, Equatable {
     package var validation: Double
     /// Whether training begins with the champion's weights where they fit.
     package var warmStart: Bool
-    /// Threads that share each step; 0 is one a core.
+    /// Threads that share each step; 0 is what the work is worth, at most one a core.
     package var threads: Int
 
     /// The optimiser.

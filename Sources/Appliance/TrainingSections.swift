@@ -47,7 +47,7 @@ extension TrainingChoices {
             "threads",
             default: 0,
             in: 0...64,
-            doc: "threads that share each step; 0 is one a core; the result is the same"
+            doc: "threads that share each step; 0 is what the work is worth, at most one a core"
         )
         section.finish()
     }

@@ -38,6 +38,23 @@ package struct Trainer: Sendable {
         self.clock = clock
     }
 
+    /// How many threads are worth their meetings: each should do some 4 million operations a step.
+    ///
+    /// - Parameters:
+    ///   - network: What is trained.
+    ///   - batch: Rows of a step.
+    ///   - cores: How many threads can run at a time.
+    /// - Returns: At least 1, at most `cores`.
+    package static func usefulThreads(
+        for network: MultilayerPerceptron,
+        batch: Int,
+        cores: Int
+    ) -> Int {
+        // Forward, the slopes by the weights, and those by the inputs: 2 operations each.
+        let operations = 6.0 * Double(network.parameterCount) * Double(batch)
+        return max(1, min(cores, ComputeTeam.membersMax, Int(min(operations / 4e6, 1000))))
+    }
+
     /// Trains until the epochs are over, the loss is low enough, the validation loss has stopped
     /// to fall, or the observer says stop.
     ///

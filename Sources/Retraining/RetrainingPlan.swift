@@ -23,8 +23,10 @@ package struct RetrainingPlan: Sendable {
     package var validation: Double?
     /// Whether training begins with the champion's weights where they fit.
     package var warmStart: Bool
-    /// Threads that share each step; the result is the same for any number.
-    package var threads: Int
+    /// Threads that share each step; nil for as many as the work is worth.
+    package var threads: Int?
+    /// How many threads can run at a time.
+    package var cores: Int
     /// The rows that are fitted.
     package var train: Source
     /// The rows of the hold-out; nil takes a share of `train`.
@@ -85,7 +87,8 @@ package struct RetrainingPlan: Sendable {
         training: TrainingSettings,
         validation: Double? = nil,
         warmStart: Bool = false,
-        threads: Int = 1,
+        threads: Int? = 1,
+        cores: Int = 1,
         train: Source,
         test: Source?,
         holdout: Double,
@@ -103,6 +106,7 @@ package struct RetrainingPlan: Sendable {
         self.validation = validation
         self.warmStart = warmStart
         self.threads = threads
+        self.cores = cores
         self.train = train
         self.test = test
         self.holdout = holdout

@@ -98,7 +98,7 @@ struct TrainStep {
                 return Trainer.Validation(rows: rows, targets: targets)
             }
             let start = clock.monotonicSeconds()
-            let report = try trainer().train(
+            let report = try trainer(network).train(
                 &network,
                 rows: rows,
                 targets: unit.targets,
@@ -122,10 +122,15 @@ struct TrainStep {
         }
     }
 
-    private func trainer() throws(TrainingError) -> Trainer {
-        try Trainer(
+    private func trainer(_ network: MultilayerPerceptron) throws(TrainingError) -> Trainer {
+        let useful = Trainer.usefulThreads(
+            for: network,
+            batch: plan.training.batch,
+            cores: plan.cores
+        )
+        return try Trainer(
             settings: plan.training,
-            threads: plan.threads,
+            threads: plan.threads ?? useful,
             clock: clock.monotonicSeconds
         )
     }

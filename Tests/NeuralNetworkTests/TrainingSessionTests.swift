@@ -96,6 +96,27 @@ import Testing
         #expect((losses.last ?? .infinity) < first.loss)
     }
 
+    @Test("threads are as many as the work is worth, and never more than the cores")
+    func usefulThreads() throws {
+        func threads(_ hidden: [Int], batch: Int, cores: Int) throws -> Int {
+            let network = try MultilayerPerceptron(
+                inputWidth: 784,
+                hidden: hidden,
+                outputWidth: 10,
+                activation: .relu,
+                head: .softmax,
+                seed: 1
+            )
+            return Trainer.usefulThreads(for: network, batch: batch, cores: cores)
+        }
+        #expect(try threads([64], batch: 32, cores: 64) == 2)
+        #expect(try threads([64], batch: 32, cores: 1) == 1)
+        #expect(try threads([4], batch: 32, cores: 8) == 1)
+        #expect(try threads([512, 512], batch: 32, cores: 8) == 8)
+        #expect(try threads([512, 512], batch: 1, cores: 8) == 1)
+        #expect(try threads([512, 512], batch: 32, cores: 1_000) <= ComputeTeam.membersMax)
+    }
+
     @Test("weights of classes must be one a class")
     func classWeights() throws {
         let (rows, targets) = someClasses(20, 6, 3)
