@@ -63,7 +63,7 @@ package struct ApplianceServer: Sendable {
         let ends = ImpatienceService(lifecycle: lifecycle, listeners: bound)
         let reloads = try ReloadingService(parts, certificates, lifecycle.manager)
         var services: [any Service] = [
-            WatchdogService(manager: lifecycle.manager, group: group), ends, reloads,
+            WatchdogService(manager: lifecycle.manager, groups: [group, lane]), ends, reloads,
             Job("drift") { await watching.service.run(serving.loops) },
         ]
         for follower in followers { services.append(Job("store") { await follower.run() }) }

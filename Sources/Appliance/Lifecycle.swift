@@ -153,7 +153,7 @@ struct ReloadingService: Service, CustomStringConvertible {
 /// Tells the service manager that the event loops turn, twice as often as it wants to know.
 struct WatchdogService: Service, CustomStringConvertible {
     let manager: ServiceManager
-    let group: any EventLoopGroup
+    let groups: [any EventLoopGroup]
     let description = "watchdog"
 
     func run() async throws {
@@ -164,7 +164,9 @@ struct WatchdogService: Service, CustomStringConvertible {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 // A loop that hangs keeps us here, and the manager without its sign of life.
-                for loop in group.makeIterator() { try? await loop.submit {}.get() }
+                for group in groups {
+                    for loop in group.makeIterator() { try? await loop.submit {}.get() }
+                }
                 manager.alive()
                 try? await Task.sleep(for: .nanoseconds(nanoseconds / 2))
             }
