@@ -239,6 +239,7 @@ package final class TrainingSession<Rows: TrainingRows> {
                 seed: settings.seed &+ UInt64(stepsTaken) &* 0x9E37_79B9_7F4A_7C15
             ) : nil
         step.isAlone = pace.isAlone
+        let order = order
         let loss = step.run(
             rows,
             compact,
