@@ -12,7 +12,8 @@ typedef struct {
     size_t right_step;   // right: from one term to the next
     size_t start_step;   // from one row to the next of what the sums begin with; 0 for a bias
     size_t target_step;  // from one row to the next of the result
-    size_t ahead;        // how far ahead the right side is called into the cache; 0 for not
+    const float *ahead;  // what is called into the cache meanwhile; NULL for nothing
+    size_t ahead_step;   // how much of it for each term; for all tiles together
     int rectify;         // whether negative sums become 0
 } leeway_tile;
 

@@ -17,9 +17,11 @@
         for (size_t p = 0; p < tile.depth; p++) {                                                  \
             NAMED(floats) across[ACROSS];                                                          \
             UNROLLED for (size_t j = 0; j < ACROSS; j++) across[j] = LOAD(right + j * LANES);      \
-            if (tile.ahead)                                                                        \
-                UNROLLED for (size_t j = 0; j < ACROSS * LANES; j += 16)                           \
-                    __builtin_prefetch(right + tile.ahead + j, 0, 2);                              \
+            if (tile.ahead) {                                                                      \
+                __builtin_prefetch(tile.ahead, 0, 2);                                              \
+                __builtin_prefetch(tile.ahead + 16, 0, 2);                                         \
+                tile.ahead += tile.ahead_step;                                                     \
+            }                                                                                      \
             UNROLLED for (size_t i = 0; i < ROWS; i++) {                                           \
                 const float value = left[i * tile.row_step];                                       \
                 UNROLLED for (size_t j = 0; j < ACROSS; j++) sums[i][j] += value * across[j];      \
@@ -48,6 +50,8 @@
         float *target)                                                                             \
     {                                                                                              \
         const size_t tiles = (rows + TALL - 1) / TALL;                                             \
+        /* Each tile calls its share, so that memory is never idle. */                             \
+        tile.ahead_step /= tiles;                                                                  \
         for (size_t t = 0; t < tiles; t++) {                                                       \
             const size_t height = rows / tiles + (t < rows % tiles);                               \
             switch (height) {                                                                      \
@@ -61,7 +65,7 @@
             left += height * tile.row_step;                                                        \
             start += height * tile.start_step;                                                     \
             target += height * tile.target_step;                                                   \
-            tile.ahead = 0;                                                                        \
+            if (tile.ahead) tile.ahead += tile.depth * tile.ahead_step;                            \
         }                                                                                          \
     }
 
@@ -137,22 +141,33 @@ TARGET static void NAMED(narrow_part)(leeway_layer layer, leeway_part part, cons
     }
 }
 
+// A panel that no cache holds is taken in slices: while the tiles of rows use one, from the nearest
+// cache, they call for the next, which follows in memory. One tile alone, and many, are faster
+// without: memory is all that the one waits for, and nothing that the many wait for.
 TARGET static void NAMED(full_part)(leeway_layer layer, leeway_part part, const float *rows,
                                     const float *panel, const float *bias, float *results)
 {
-    const leeway_tile tile = {
-        .depth = part.depth,
-        .row_step = layer.row_stride,
-        .depth_step = 1,
-        .right_step = part.step,
-        .start_step = part.start > 0 ? layer.result_stride : 0,
-        .target_step = layer.result_stride,
-        .rectify = part.rectify,
-        // A few rows wait for memory, one row alone for nothing else: it is faster without.
-        .ahead = layer.rows > TALL ? 64 * part.step : 0,
-    };
-    NAMED(product)(layer.rows, part.width, tile, rows, panel, part.start > 0 ? results : bias,
-                   results);
+    const int far = layer.rows > TALL && layer.rows <= 64
+        && layer.inputs * layer.outputs > (size_t)1 << 18;
+    const size_t slice = far ? 128 : part.depth;
+    for (size_t first = 0; first < part.depth; first += slice) {
+        const int is_start = part.start + first == 0;
+        const size_t depth = part.depth - first < slice ? part.depth - first : slice;
+        const float *right = panel + first * part.step;
+        const leeway_tile tile = {
+            .depth = depth,
+            .row_step = layer.row_stride,
+            .depth_step = 1,
+            .right_step = part.step,
+            .start_step = is_start ? 0 : layer.result_stride,
+            .target_step = layer.result_stride,
+            .rectify = part.rectify && first + depth == part.depth,
+            .ahead = far ? right + depth * part.step : NULL,
+            .ahead_step = part.step,
+        };
+        NAMED(product)(layer.rows, part.width, tile, rows + first, right,
+                       is_start ? bias : results, results);
+    }
 }
 
 // The wanted columns of a layer for a block of rows and inputs that the nearer caches hold.
@@ -187,17 +202,17 @@ TARGET static void NAMED(forward_block)(leeway_layer layer, size_t start, size_t
     }
 }
 
-// Blocks of a layer, as equal as possible: 256 rows by 512 inputs are 512 KiB on the left and
-// 128 KiB a panel on the right; a single tile of rows is taken whole, because it uses each weight
-// only once.
-enum { NAMED(block_rows) = 256, NAMED(block_depth) = 512 };
+// Blocks of a layer, as equal as possible: 256 rows, and as many inputs as make half a mebibyte on
+// the left; a single tile of rows is taken whole, because it uses each weight only once.
+enum { NAMED(block_rows) = 256, NAMED(block_size) = 256 * 512 };
 
 TARGET static void NAMED(forward)(leeway_layer layer, const float *rows, const float *panels,
                                   const float *bias, float *results)
 {
     const size_t blocks = (layer.rows + NAMED(block_rows) - 1) / NAMED(block_rows);
-    const size_t parts =
-        layer.rows > TALL ? (layer.inputs + NAMED(block_depth) - 1) / NAMED(block_depth) : 1;
+    const size_t tall = (layer.rows + blocks - 1) / (blocks > 0 ? blocks : 1);
+    const size_t parts = layer.rows > TALL
+        ? (tall * layer.inputs + NAMED(block_size) - 1) / NAMED(block_size) : 1;
     for (size_t block = 0, row = 0; block < blocks; block++) {
         leeway_layer some = layer;
         some.rows = layer.rows / blocks + (block < layer.rows % blocks);
