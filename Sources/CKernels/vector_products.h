@@ -148,7 +148,7 @@ TARGET static void NAMED(full_part)(leeway_layer layer, leeway_part part, const 
                                     const float *panel, const float *bias, float *results)
 {
     const int far = layer.rows > TALL && layer.rows <= 64
-        && layer.inputs * layer.outputs > (size_t)1 << 18;
+        && layer.inputs * layer.outputs > (size_t)1 << 20;
     const size_t slice = far ? 128 : part.depth;
     for (size_t first = 0; first < part.depth; first += slice) {
         const int is_start = part.start + first == 0;

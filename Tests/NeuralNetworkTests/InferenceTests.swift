@@ -198,6 +198,27 @@ import Testing
         }
     }
 
+    @Test("a large layer, taken in slices for some rows, gives the bits of one row alone")
+    func slices() throws {
+        // More than 2²⁰ weights, and a depth that leaves a remainder in every slice.
+        let network = try someNetwork([1_101, 1_000, 10])
+        let rows = noise(65 * 1_101, seed: 8)
+        var scratch = InferenceScratch()
+        var alone: [Float] = []
+        for row in 0..<65 {
+            let one = Array(rows[row * 1_101..<(row + 1) * 1_101])
+            network.forward(rows: one.span, rowCount: 1, scratch: &scratch)
+            alone += copied(scratch.logits)
+        }
+        for count in [6, 7, 13, 32, 64, 65] {
+            let some = Array(rows.prefix(count * 1_101))
+            network.forward(rows: some.span, rowCount: count, scratch: &scratch)
+            #expect(copied(scratch.logits) == Array(alone.prefix(count * 10)))
+        }
+        let expected = ReferenceNetwork(network).logits(rows.prefix(1_101).map(Double.init))
+        for column in 0..<10 { #expect(agree(alone[column], expected[column], within: 1e-3)) }
+    }
+
     @Test("no rows give no outputs")
     func noRows() throws {
         let network = try someNetwork([4, 3, 2])
