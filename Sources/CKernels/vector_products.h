@@ -50,8 +50,9 @@
         float *target)                                                                             \
     {                                                                                              \
         const size_t tiles = (rows + TALL - 1) / TALL;                                             \
-        /* Each tile calls its share, so that memory is never idle. */                             \
-        tile.ahead_step /= tiles;                                                                  \
+        /* Each tile calls its share, so that memory is never idle; to call what lies behind the   \
+           end of memory does nothing. */                                                          \
+        if (tile.ahead) tile.ahead_step /= tiles;                                                  \
         for (size_t t = 0; t < tiles; t++) {                                                       \
             const size_t height = rows / tiles + (t < rows % tiles);                               \
             switch (height) {                                                                      \

@@ -84,6 +84,25 @@ import Testing
         }
     }
 
+    @Test("no inputs have no slopes, and nothing is touched")
+    func noInputs() {
+        let numbers = noise(16 * 16, seed: 1)
+        for level in levels {
+            var results: [Float] = [.nan]
+            let slice = leeway_slice(
+                inputs: 16,
+                outputs: 16,
+                panel: 16,
+                first: 4,
+                last: 4,
+                columns: 16
+            )
+            unsafe leeway_input_gradient(level, slice, numbers, numbers, &results)
+            unsafe leeway_weight_gradient(level, 16, 0, 16, numbers, 16, numbers, 16, &results)
+            #expect(results[0].isNaN)
+        }
+    }
+
     @Test("a slope has the same bits in any part of the work")
     func parts() {
         let x = Sheet(noise: 65, 37, seed: 1), deltas = Sheet(noise: 65, 64, gap: 0, seed: 2)
