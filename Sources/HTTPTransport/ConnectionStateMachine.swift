@@ -149,7 +149,12 @@ package struct ConnectionStateMachine: Sendable {
     }
 
     /// Whether more bytes should be asked of the channel.
-    package var wantsBytes: Bool { mayRead || state == .lingering }
+    ///
+    /// A lingering connection that dropped enough is no longer read, but not closed either: the
+    /// client is held up by its full socket, turns to what was sent, and finds the answer.
+    package var wantsBytes: Bool {
+        mayRead || (state == .lingering && lingerBytes < limits.lingerBytesMax)
+    }
 
     /// The first byte of a head is here.
     package mutating func headStarted(now: UInt64) {
@@ -180,12 +185,9 @@ package struct ConnectionStateMachine: Sendable {
         }
     }
 
-    /// Bytes came while lingering.
-    ///
-    /// - Returns: whether the connection has dropped enough and should close.
-    package mutating func dropped(bytes: Int) -> Bool {
+    /// Bytes came that belong to no request, and were dropped.
+    package mutating func dropped(bytes: Int) {
         lingerBytes += bytes
-        return state == .lingering && lingerBytes > limits.lingerBytesMax
     }
 
     // MARK: Answering

@@ -177,8 +177,7 @@ extension HTTPConnectionHandler {
         services.watchLag(now)
         var bytes = unwrapInboundIn(data)
         guard machine.acceptsBytes else {
-            if machine.dropped(bytes: bytes.readableBytes) { close(nil) }
-            return
+            return machine.dropped(bytes: bytes.readableBytes)
         }
         if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeBuffer(&bytes) }
         process()

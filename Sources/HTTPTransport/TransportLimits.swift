@@ -26,8 +26,8 @@ package struct TransportLimits: Sendable, Equatable {
     package var sendSeconds: Double = 30
     /// Seconds to read and drop after an error, so that the client can still read the answer.
     package var lingerSeconds: Double = 5
-    /// Bytes to read and drop after an error.
-    package var lingerBytesMax = 1024 * 1024
+    /// Bytes to read and drop after an error; what a client sends beyond them is left unread.
+    package var lingerBytesMax = 16 * 1024 * 1024
     /// Requests on one connection; the last is answered with `Connection: close`.
     package var requestsPerConnectionMax = 1000
     /// Seconds of life of one connection; the first answer after it carries `Connection: close`.

@@ -113,7 +113,7 @@ import Testing
         #expect(refused.report?.contains("\"result\":\"refused\"") == true)
         // A file that cannot be read, and a lock that is held.
         #expect(await imported("missing").code == 1)
-        let lock = try store.lockForRetraining()
+        let lock = try await store.lockWhenFree()
         #expect(await imported("good").code == 4)
         extendLifetime(lock)
         #expect(try store.versions() == [1])

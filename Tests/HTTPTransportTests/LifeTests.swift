@@ -137,15 +137,23 @@ struct LifeTests {
         #expect(connection.responder.requests.count == 1)
     }
 
-    @Test("after an error a client may go on sending for a while, and then no more")
+    @Test("after an error a client may go on sending for a while, and then is read no more")
     func linger() throws {
         var limits = TransportLimits()
         limits.lingerBytesMax = 100
         let connection = try Connection(limits: limits)
+        let counter = ReadCounter()
+        try connection.channel.pipeline.syncOperations.addHandler(counter, position: .first)
         try connection.send("nonsense\r\n\r\n")
-        try connection.send(String(repeating: "x", count: 100))
-        #expect(connection.channel.isActive)
+        try connection.send(String(repeating: "x", count: 99))
+        connection.channel.read()
+        #expect(counter.reads == 1)
         try connection.send("x")
+        connection.channel.read()
+        #expect(counter.reads == 1)
+        // Held up, the client finds the answer; what it does then, or time, ends the connection.
+        #expect(connection.channel.isActive)
+        connection.advance(seconds: 5.1)
         #expect(!connection.channel.isActive)
         let patient = try Connection(limits: limits)
         try patient.send("nonsense\r\n\r\n")

@@ -109,6 +109,22 @@ struct ServerTests {
         }
     }
 
+    @Test("a refused client that sends more than is dropped still finds its answer")
+    func lingeringFlood() async throws {
+        var limits = TransportLimits()
+        limits.lingerBytesMax = 100_000
+        limits.lingerSeconds = 3600
+        try await Self.withGroup { group in
+            let server = try Self.server(group: group, limits: limits)
+            let client = try await Self.connect(group, try await server.start())
+            let flood =
+                "POST /echo HTTP/1.1\r\nbad field\r\n\r\n" + String(repeating: "x", count: 1 << 25)
+            client.channel.writeAndFlush(ByteBuffer(string: flood), promise: nil)
+            #expect(try await client.readToEnd().map(\.status) == [400])
+            _ = await server.drain(seconds: 10)
+        }
+    }
+
     @Test("a client that half-closes after its request gets its answer")
     func halfClose() async throws {
         try await Self.withGroup { group in

@@ -1,7 +1,7 @@
 internal import Digest
 internal import Drift
 package import Features
-internal import Files
+package import Files
 package import FoundationEssentials
 internal import Glibc
 package import ModelStore
@@ -114,6 +114,20 @@ package enum TinyModel {
 }
 
 extension ModelDirectory {
+    /// Takes the lock as soon as it is free.
+    ///
+    /// A process that another test starts holds a copy of it until its `exec`.
+    package func lockWhenFree() async throws -> OpenFile {
+        for _ in 0..<1_000_000 {
+            do {
+                return try lockForRetraining()
+            } catch StoreError.locked {
+                await Task.yield()
+            }
+        }
+        return try lockForRetraining()
+    }
+
     /// Publishes a small version as a manual retrain does.
     ///
     /// - Throws: `StoreError`, or what the draft throws.

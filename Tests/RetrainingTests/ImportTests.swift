@@ -203,7 +203,7 @@ import Testing
         let shop = try Workshop()
         let plan = try shop.images()
         let file = try WeightFile(path: try put(good(), in: shop), plan: plan)
-        let lock = try shop.store.lockForRetraining()
+        let lock = try await shop.store.lockWhenFree()
         await #expect(throws: StoreError.self) { try await shop.run(importing: file, plan) }
         #expect(shop.events.all.isEmpty)
         extendLifetime(lock)

@@ -165,7 +165,7 @@ import Testing
     func locked() async throws {
         let shop = try Workshop()
         let plan = try shop.images()
-        let lock = try shop.store.lockForRetraining()
+        let lock = try await shop.store.lockWhenFree()
         #expect(await shop.code(plan) == "store_locked")
         #expect(shop.events.all.isEmpty)
         extendLifetime(lock)
