@@ -13,7 +13,7 @@ extension CertificateSettings {
         )
         clientAuthorities = section.optionalString(
             "client_ca",
-            doc: "authorities in PEM whose client certificates are demanded"
+            doc: "authorities in PEM whose client certificates are demanded for all but health"
         )
         clientNames = section.texts(
             "client_names",

@@ -71,8 +71,14 @@ package final class Certificates: Sendable {
 
     /// How a listener encrypts; nil when both speak plain text.
     func listenerTLS(_ listener: Listener) -> ListenerTLS? {
-        live.map {
-            ListenerTLS(source: $0, limits: limits, metrics: $0.metrics, gate: gates[listener])
+        live.map { live in
+            ListenerTLS(
+                source: live,
+                limits: limits,
+                metrics: live.metrics,
+                gate: gates[listener],
+                isDemanded: live.loaded.withLock { $0.development == nil }
+            )
         }
     }
 
@@ -191,7 +197,7 @@ package final class Certificates: Sendable {
         server.stapleFiles = settings.ocspResponses
         server.refusesUnknownNames = settings.unknownName == .refuse
         if let authorities = settings.clientAuthorities {
-            server.clientCertificates = .required(authorities: authorities)
+            server.clientCertificates = .asked(authorities: authorities)
             server.allowedClientNames = settings.clientNames
         }
         return server

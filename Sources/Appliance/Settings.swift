@@ -93,7 +93,7 @@ package struct CertificateSettings: Sendable, Equatable {
     package var ocspResponses: [String]
     /// What becomes of a client that asks for a name that no certificate is for.
     package var unknownName: UnknownName
-    /// Authorities whose client certificates are demanded; nil asks clients for none.
+    /// Authorities whose client certificates are demanded for all but health; nil asks for none.
     package var clientAuthorities: String?
     /// Subject alternative names of which a client certificate must have one; empty for any.
     package var clientNames: [String]

@@ -234,8 +234,14 @@ extension HTTPConnectionHandler {
         _ after: ConnectionStateMachine.AfterAnswer
     ) {
         prepareOutbound()
-        let date = services.dateLine(now)
-        ResponseWriter.writeHead(response, name: name, date: date, closes: closes, to: &outbound)
+        let common = services.commonLines(now)
+        ResponseWriter.writeHead(
+            response,
+            name: name,
+            common: common,
+            closes: closes,
+            to: &outbound
+        )
         if !isHead, response.status.allowsContent { writeBody(response.body) }
         switch after {
         case .nextRequest, .discardBody: break

@@ -1,17 +1,26 @@
 internal import NIOCore
 internal import Telemetry
 
-/// The `Date` field's line, made anew at most once a second (IMF-fixdate, RFC 9110 §5.6.7).
+/// The `Date` field's line, made anew at most once a second (IMF-fixdate, RFC 9110 §5.6.7), with
+/// the lines behind it that are the same in every response of a listener.
 package struct HTTPDate {
+    private let constantLines: String
     private var second = Int64.min
-    private(set) var line = ByteBuffer()
+    private(set) var lines = ByteBuffer()
 
-    /// Brings the line up to the time.
+    /// Takes what follows the date, each line with its end.
+    init(before constantLines: String) {
+        self.constantLines = constantLines
+    }
+
+    /// Brings the lines up to the time.
     mutating func advance(to time: WallTime) {
         let now = Self.floorDivide(time.nanosecondsSinceEpoch, 1_000_000_000)
         guard now != second else { return }
         second = now
-        line = ByteBuffer(string: "Date: \(Self.text(secondsSinceEpoch: now))\r\n")
+        lines = ByteBuffer(
+            string: "Date: \(Self.text(secondsSinceEpoch: now))\r\n\(constantLines)"
+        )
     }
 
     /// The date as `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -28,14 +28,21 @@ package struct ListenerTLS: Sendable {
     package var metrics: TLSMetrics?
     /// Where handshakes wait for their turn; nil lets all begin at once.
     package var gate: TLSHandshakeGate?
+    /// Whether browsers are told to come back by HTTPS only (RFC 6797).
+    ///
+    /// That holds for the host with all its ports: not for `localhost`, where other programs of a
+    /// developer speak plain text.
+    package var isDemanded: Bool
 
     /// Makes the settings.
     package init(
         source: any TLSContextSource,
         limits: TLSLimits = TLSLimits(),
         metrics: TLSMetrics? = nil,
-        gate: TLSHandshakeGate? = nil
+        gate: TLSHandshakeGate? = nil,
+        isDemanded: Bool = true
     ) {
+        self.isDemanded = isDemanded
         self.source = source
         self.limits = limits
         self.metrics = metrics
@@ -227,7 +234,8 @@ package final class HTTPServer: Sendable {
             clock: clock,
             responder: try makeResponder(loop, shard),
             addresses: addresses,
-            overload: overload
+            overload: overload,
+            demandsTLS: tls?.isDemanded ?? false
         )
     }
 
@@ -294,6 +302,7 @@ package final class HTTPServer: Sendable {
             + "\n"
         return ByteBuffer(
             string: "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+                + ResponseWriter.securityLines
                 + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n" + body
         )
     }()

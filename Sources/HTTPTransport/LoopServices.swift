@@ -14,7 +14,7 @@ package final class LoopServices {
     private let accessLog: AccessLog?
     var metrics: LoopMetrics
     var identifiers: RequestIdentifierSource
-    private var date = HTTPDate()
+    private var date: HTTPDate
     private var dateEnds = NIODeadline.uptimeNanoseconds(0)
     private var sampling = AccessLog.Sampling()
     private var scratch = ByteBuffer()
@@ -45,6 +45,7 @@ package final class LoopServices {
     ///   - responder: answers on this loop.
     ///   - addresses: the listener's connections by client.
     ///   - overload: what the listener takes on.
+    ///   - demandsTLS: whether browsers are told to come back by HTTPS only.
     package init(
         eventLoop: any EventLoop,
         shard: Int,
@@ -55,7 +56,8 @@ package final class LoopServices {
         clock: @escaping @Sendable () -> WallTime,
         responder: any HTTPResponder,
         addresses: AddressCounts = AddressCounts(),
-        overload: OverloadState = OverloadState()
+        overload: OverloadState = OverloadState(),
+        demandsTLS: Bool = false
     ) {
         self.eventLoop = eventLoop
         self.shard = shard
@@ -67,6 +69,10 @@ package final class LoopServices {
         self.responder = responder
         self.addresses = addresses
         self.overload = overload
+        date = HTTPDate(
+            before: ResponseWriter.securityLines
+                + (demandsTLS ? ResponseWriter.strictTransportLine : "")
+        )
         queueNanosecondsMax = UInt64(settings.limits.queueSecondsMax * 1e9)
     }
 
@@ -180,15 +186,16 @@ package final class LoopServices {
 
     // MARK: What every answer needs
 
-    /// The `Date` line of now; the time of day is asked for once a second.
-    func dateLine(_ now: NIODeadline) -> ByteBuffer {
+    /// The lines that every response has, with the `Date` of now; the time of day is asked for once
+    /// a second.
+    func commonLines(_ now: NIODeadline) -> ByteBuffer {
         if now >= dateEnds {
             let time = clock()
             date.advance(to: time)
             let past = time.nanosecondsSinceEpoch % 1_000_000_000
             dateEnds = now + .nanoseconds(1_000_000_000 - max(0, past))
         }
-        return date.line
+        return date.lines
     }
 
     /// An empty buffer, the one that was given back last if nobody holds it any more.

@@ -13,6 +13,11 @@ package final class ConnectionFacts: Sendable {
     package let peerAddress: String?
     /// What the handshake agreed on, the client's certificate included; `nil` for plain text.
     package let tls: TLSSessionFacts?
+    /// What the client's certificate, or the want of one, says about its rights.
+    package let certificateVerdict: CertificateVerdict
+    /// The subject alternative names of the client's verified certificate (DNS names, addresses,
+    /// URIs, mail addresses, as they stand in it); empty without one.
+    package let clientNames: [String]
     /// What the access log says of it in every line.
     let members: RenderedMembers
 
@@ -28,8 +33,13 @@ package final class ConnectionFacts: Sendable {
         self.listener = listener
         self.peerAddress = peerAddress
         self.tls = tls
+        certificateVerdict = CertificateVerdict(tls?.clientStanding)
+        clientNames = tls?.peer?.names ?? []
         self.members = members
     }
+
+    /// A subject may be as long as a handshake; no line of the log shall be.
+    private static let subjectCharactersMax = 256
 
     /// Writes what the access log says of a connection.
     static func write(
@@ -44,6 +54,29 @@ package final class ConnectionFacts: Sendable {
         line.member("tls.protocol.version", tls.version.rawValue)
         line.member("tls.cipher", tls.cipher)
         line.member("tls.resumed", tls.isResumed)
+        if let peer = tls.peer {
+            line.member("tls.client.subject", String(peer.subject.prefix(subjectCharactersMax)))
+        }
+    }
+}
+
+/// What a client's certificate says about what the client may have besides health.
+package enum CertificateVerdict: Sendable {
+    /// None is demanded, or a good one was shown that has an allowed name.
+    case granted
+    /// One is demanded, and none was shown.
+    case missing
+    /// The one that was shown is good, but its names are not among those allowed.
+    case notAllowed
+
+    /// Judges; plain text demands no certificate.
+    init(_ standing: ClientStanding?) {
+        self =
+            switch standing {
+            case .notAsked, .allowed, nil: .granted
+            case .unknown: .missing
+            case .notAllowed: .notAllowed
+            }
     }
 }
 

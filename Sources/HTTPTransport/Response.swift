@@ -80,8 +80,8 @@ package struct ResponseLog: Sendable {
 
 /// A whole response, as a responder gives it.
 ///
-/// The transport adds `Date`, `Content-Length`, `Connection` and `X-Request-Id`, and leaves the
-/// body out for HEAD.
+/// The transport adds `Date`, `Content-Length`, `Connection`, `X-Request-Id` and what browsers need
+/// for safety, and leaves the body out for HEAD.
 package struct HTTPResponse: Sendable {
     /// The final status.
     package var status: HTTPStatus

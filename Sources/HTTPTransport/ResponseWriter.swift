@@ -8,24 +8,38 @@ enum ResponseWriter {
     /// The interim answer to `Expect: 100-continue`.
     static let continueLine: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
 
+    /// What browsers are told in every response: never to guess what a body is.
+    static let securityLines = "X-Content-Type-Options: nosniff\r\n"
+
+    /// What browsers are told over TLS: to come by HTTPS only, for two years (RFC 6797, with the
+    /// span of Mozilla's guidelines).
+    static let strictTransportLine = "Strict-Transport-Security: max-age=63072000\r\n"
+
     /// Appends the head of a response, to its empty line.
+    ///
+    /// - Parameters:
+    ///   - response: without what the transport adds.
+    ///   - name: of the request.
+    ///   - common: whole lines that every response has.
+    ///   - closes: whether the connection ends after it.
+    ///   - output: where it is written to.
     static func writeHead(
         _ response: HTTPResponse,
         name: RequestName,
-        date: ByteBuffer,
+        common: ByteBuffer,
         closes: Bool,
         to output: inout ByteBuffer
     ) {
         let status = response.status
         // All names and blanks of the head are below 160 bytes, a length and a name below 20 and 64.
         let bytesMax =
-            256 + status.statusLine.utf8CodeUnitCount + date.readableBytes
+            256 + status.statusLine.utf8CodeUnitCount + common.readableBytes
             + response.contentType.text.utf8CodeUnitCount
         // Bounds: the writer stops at the end of what is lent here, and says how much it wrote.
         unsafe output.writeWithUnsafeMutableBytes(minimumWritableBytes: bytesMax) { memory in
             var head = unsafe HeadWriter(memory)
             head.write(status.statusLine)
-            head.write(date)
+            head.write(common)
             if status.allowsContent {
                 if response.body.readableBytes > 0 {
                     head.write("Content-Type: ")

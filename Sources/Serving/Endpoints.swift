@@ -33,8 +33,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether a request must show the listener's token, where one is set.
-    var needsToken: Bool { self != .live && self != .ready }
+    /// Whether it tells of health only, and so asks for neither a token nor a certificate.
+    var isHealth: Bool { self == .live || self == .ready }
 }
 
 /// The two doors of the appliance.

@@ -38,22 +38,23 @@ package final class OperationsLoop: HTTPResponder {
         self.eventLoop = eventLoop
     }
 
-    /// Decides on a head: known path, right method, right token.
+    /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
-        guard let (endpoint, route) = table.find(request.head.pathBytes) else {
+        let found = table.find(request.head.pathBytes)
+        if found?.endpoint.isHealth != true, let failure = settings.refusal(of: request) {
+            return .reject(failure.response(to: request, route: found?.route ?? .other))
+        }
+        guard let (endpoint, route) = found else {
             return .reject(PredictionFailure.unknownPath.response(to: request, route: .other))
         }
         guard endpoint.accepts(request.head.method) else {
             let failure = PredictionFailure.method(allowed: endpoint.allowed)
             return .reject(failure.response(to: request, route: route))
         }
-        if endpoint.needsToken, !settings.authorises(request) {
-            return .reject(PredictionFailure.unauthorized.response(to: request, route: route))
-        }
         return .accept(
             bodyBytesMax: Self.bodyBytesMax,
             route: route,
-            isVital: !endpoint.needsToken || endpoint == .metrics
+            isVital: endpoint.isHealth || endpoint == .metrics
         )
     }
 

@@ -20,6 +20,10 @@ package enum PredictionFailure: Error, Sendable {
     case method(allowed: String)
     /// The token is missing or wrong.
     case unauthorized
+    /// The client showed no certificate where one is demanded.
+    case certificateMissing
+    /// The client's certificate has none of the allowed names.
+    case certificateNotAllowed
     /// A parameter of the query is missing or wrong.
     case parameter(name: String, problem: String)
     /// The store or the supervisor refused.
@@ -35,7 +39,8 @@ package enum PredictionFailure: Error, Sendable {
         case .unknownModel, .unknownPath: .notFound
         case .notReady, .busy: .serviceUnavailable
         case .method: .methodNotAllowed
-        case .unauthorized: .unauthorized
+        case .unauthorized, .certificateMissing: .unauthorized
+        case .certificateNotAllowed: .forbidden
         case .refused: .conflict
         }
     }
@@ -51,6 +56,8 @@ package enum PredictionFailure: Error, Sendable {
         case .unknownPath: "path_unknown"
         case .method: "method_not_allowed"
         case .unauthorized: "unauthorized"
+        case .certificateMissing: "client_certificate_missing"
+        case .certificateNotAllowed: "client_certificate_not_allowed"
         case .parameter: "parameter_invalid"
         case .refused(let code, _): code
         case .busy: "busy"
@@ -76,6 +83,10 @@ package enum PredictionFailure: Error, Sendable {
             "this path takes \(allowed)"
         case .unauthorized:
             "a bearer token is required"
+        case .certificateMissing:
+            "a client certificate is required: show one when you connect"
+        case .certificateNotAllowed:
+            "the names of your client certificate are not among those that are allowed"
         case .parameter(let name, let problem):
             "\(name): \(problem)"
         case .refused(_, let message):
@@ -94,6 +105,10 @@ package enum PredictionFailure: Error, Sendable {
             (try? HTTPField("Retry-After", 1)).map { [$0] } ?? []
         case .unauthorized:
             (try? HTTPField("WWW-Authenticate", "Bearer")).map { [$0] } ?? []
+        case .certificateMissing:
+            // A challenge is due with 401 (RFC 9110 §15.5.2); no scheme for TLS is registered, so
+            // this is the word of the drafts.
+            (try? HTTPField("WWW-Authenticate", "ClientCertificate")).map { [$0] } ?? []
         default:
             []
         }

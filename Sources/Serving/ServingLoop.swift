@@ -71,19 +71,18 @@ package final class ServingLoop: HTTPResponder {
         }
     }
 
-    /// Decides on a head: known path, right method, a model that can answer.
+    /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
-        guard let (endpoint, route) = table.find(request.head.pathBytes) else {
-            return reject(.unknownPath, request, .other)
+        let found = table.find(request.head.pathBytes)
+        if found?.endpoint.isHealth != true, let failure = settings.refusal(of: request) {
+            return reject(failure, request, found?.route ?? .other)
         }
+        guard let (endpoint, route) = found else { return reject(.unknownPath, request, .other) }
         guard endpoint.accepts(request.head.method) else {
             return reject(.method(allowed: endpoint.allowed), request, route)
         }
         guard endpoint == .predict else {
             return .accept(bodyBytesMax: 0, route: route, isVital: true)
-        }
-        if settings.needsToken, !settings.authorises(request) {
-            return reject(.unauthorized, request, route)
         }
         return .accept(bodyBytesMax: settings.bodyBytesMax, route: route)
     }

@@ -40,11 +40,21 @@ package final class ServingSettings: Sendable {
     /// Makes `/readyz` say so.
     package func beginDraining() { draining.store(true, ordering: .relaxed) }
 
-    /// Whether requests must carry a token.
-    var needsToken: Bool { token != nil }
+    /// Why a request that is not about health gets nothing; nil when it may be answered.
+    ///
+    /// A certificate is asked for on the connection and judged here, so that health is told to
+    /// those who have none.
+    func refusal(of request: HTTPRequest) -> PredictionFailure? {
+        switch request.connection.certificateVerdict {
+        case .granted: authorises(request) ? nil : .unauthorized
+        case .missing: .certificateMissing
+        case .notAllowed: .certificateNotAllowed
+        }
+    }
 
-    /// Whether a request carries the token (RFC 6750 §2.1); compared in constant time.
-    func authorises(_ request: HTTPRequest) -> Bool {
+    /// Whether a request carries the token (RFC 6750 §2.1), where one is set; compared in constant
+    /// time.
+    private func authorises(_ request: HTTPRequest) -> Bool {
         guard let token else { return true }
         let scheme = Array("bearer ".utf8)
         return request.head.withValue(of: "authorization") { value in

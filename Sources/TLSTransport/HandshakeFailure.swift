@@ -20,12 +20,8 @@ package enum HandshakeFailure: String, Sendable, CaseIterable {
     case noApplicationProtocol = "no_application_protocol"
     /// The client asked for a name that none of our certificates is for.
     case unknownName = "unknown_name"
-    /// The peer had to show a certificate and did not.
-    case certificateMissing = "certificate_missing"
     /// We refused the peer's certificate.
     case certificateRefused = "certificate_refused"
-    /// The client's certificate is good, but its names are not among those allowed.
-    case certificateNotAllowed = "certificate_not_allowed"
     /// The peer refused our certificate (it sent an alert about it).
     case refusedByPeer = "refused_by_peer"
     /// The peer sent another fatal alert.
@@ -70,7 +66,6 @@ package enum HandshakeFailure: String, Sendable, CaseIterable {
         // The only callback of ours that refuses is the one for names.
         SSL_R_CALLBACK_FAILED: .unknownName,
         SSL_R_TLSV1_UNRECOGNIZED_NAME: .unknownName,
-        SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: .certificateMissing,
         SSL_R_CERTIFICATE_VERIFY_FAILED: .certificateRefused,
         SSL_R_SSLV3_ALERT_BAD_CERTIFICATE: .refusedByPeer,
         SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE: .refusedByPeer,

@@ -102,6 +102,11 @@ package final class TLSContext: Sendable {
         for address in addresses { unsafe SSL_CTX_free(OpaquePointer(bitPattern: address)) }
     }
 
+    /// What a client may be given; a server's question.
+    func standing(of client: TLSPeer?) -> ClientStanding {
+        rules?.standing(of: client) ?? .notAsked
+    }
+
     /// The context of libssl, lent as long as this object lives.
     var pointer: OpaquePointer? {
         unsafe addresses.first.flatMap { unsafe OpaquePointer(bitPattern: $0) }

@@ -115,7 +115,7 @@ extension TLSContextBuilder {
         return true
     }
 
-    /// Decides whether clients have to show a certificate, and whose.
+    /// Decides whether clients are asked for a certificate, and whose is good.
     ///
     /// - Throws: ``TLSError/fileUnusable(path:what:reason:)``.
     func verifyClients(_ certificates: ClientCertificates) throws(TLSError) {
@@ -126,16 +126,9 @@ extension TLSContextBuilder {
         switch certificates {
         case .ignored:
             unsafe SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
-        case .optional(let authorities):
+        case .asked(let authorities):
             try trust(authorities, announcing: true)
-            unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER, judgeClient)
-        case .required(let authorities):
-            try trust(authorities, announcing: true)
-            unsafe SSL_CTX_set_verify(
-                context,
-                SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                judgeClient
-            )
+            unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
         }
     }
 

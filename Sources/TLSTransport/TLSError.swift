@@ -59,8 +59,6 @@ extension HandshakeFailure {
         case .protocolVersion, .noSharedCipher: "update the peer or choose another profile"
         case .noApplicationProtocol: "make the peer offer http/1.1"
         case .unknownName: "use a name that a certificate is for, or add one for it"
-        case .certificateNotAllowed: "use another client certificate, or allow one of its names"
-        case .certificateMissing: "give the peer a client certificate"
         case .certificateRefused: "check the peer's certificate, its names and its authority"
         case .refusedByPeer: "make the peer trust our authority and use a name in our certificate"
         case .peerAlert: "look at the peer's log"

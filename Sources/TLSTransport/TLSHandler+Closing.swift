@@ -137,7 +137,7 @@ extension TLSHandler {
     /// Ends a handshake or a connection for what libssl says; its alert is sent to the peer.
     func fail(_ context: ChannelHandlerContext, _ error: OpenSSLError) {
         if machine.state == .handshaking {
-            let failure = session.failure(for: error)
+            let failure = HandshakeFailure(error)
             if failure == .plainHTTP, let plainHTTPAnswer {
                 context.writeAndFlush(wrapOutboundOut(plainHTTPAnswer), promise: nil)
             }

@@ -120,25 +120,6 @@ private func staple(_ ssl: OpaquePointer?, _: UnsafeMutableRawPointer?) -> Int32
     return isDone ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK
 }
 
-/// Called for each certificate of a client's chain, the client's own last: one that the authorities
-/// vouch for must also have an allowed name.
-func judgeClient(_ isGood: Int32, _ verification: OpaquePointer?) -> Int32 {
-    guard isGood == 1, unsafe X509_STORE_CTX_get_error_depth(verification) == 0 else {
-        return isGood
-    }
-    let data = unsafe X509_STORE_CTX_get_ex_data(
-        verification,
-        SSL_get_ex_data_X509_STORE_CTX_idx()
-    )
-    guard let rules = unsafe TLSServerCallbacks.rules(of: data.map { OpaquePointer($0) }),
-        let client = unsafe X509_STORE_CTX_get_current_cert(verification),
-        unsafe X509_up_ref(client) == 1
-    else { return 0 }
-    if rules.allows(unsafe Certificate(owning: client)) { return 1 }
-    unsafe X509_STORE_CTX_set_error(verification, X509_V_ERR_CERT_REJECTED)
-    return 0
-}
-
 /// Called when a client offers protocols: ours in our order; none in common is fatal
 /// (RFC 7301 §3.2), so that a client meant for another protocol never talks to us.
 private func chooseProtocol(

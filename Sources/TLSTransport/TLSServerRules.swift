@@ -6,6 +6,7 @@ internal import COpenSSL
 /// lock of their own.
 final class TLSServerRules: Sendable {
     let ticketKeys: TLSTicketKeys
+    private let asksClients: Bool
     private let allowedClientNames: Set<String>
     private let refusesUnknownNames: Bool
     private let now: @Sendable () -> Int64
@@ -26,6 +27,7 @@ final class TLSServerRules: Sendable {
         _ identities: [TLSContextBuilder]
     ) throws(TLSError) {
         self.ticketKeys = ticketKeys
+        asksClients = settings.clientCertificates != .ignored
         allowedClientNames = Set(settings.allowedClientNames.map { $0.lowercased() })
         refusesUnknownNames = settings.refusesUnknownNames
         now = settings.now
@@ -86,16 +88,19 @@ final class TLSServerRules: Sendable {
         return refusesUnknownNames ? .refuse : .useDefault
     }
 
-    /// Whether a client may come in with a certificate that the authorities vouch for.
-    func allows(_ certificate: Certificate) -> Bool {
-        allowedClientNames.isEmpty
-            || certificate.names.contains { allowedClientNames.contains($0.lowercased()) }
+    /// What a client may be given that showed this certificate, which the authorities vouch for.
+    func standing(of client: TLSPeer?) -> ClientStanding {
+        guard asksClients else { return .notAsked }
+        guard let client else { return .unknown }
+        let isAllowed =
+            allowedClientNames.isEmpty
+            || client.names.contains { allowedClientNames.contains($0.lowercased()) }
+        return isAllowed ? .allowed : .notAllowed
     }
 
-    /// Whether a session that began with this client certificate may still be resumed.
-    func allowsResumption(by certificate: Certificate) -> Bool {
-        certificate.notAfter > now() && allows(certificate)
-    }
+    /// Whether a session that began with this client certificate may still be resumed; its names
+    /// are looked at anew for each connection.
+    func allowsResumption(by certificate: Certificate) -> Bool { certificate.notAfter > now() }
 
     /// The OCSP response for one of our certificates, by the address of the library's object.
     func staple(for certificate: UInt) -> TLSStaple? {

@@ -175,16 +175,13 @@ enum TLSOutcome: Equatable {
         return unsafe X509_verify_cert_error_string(result).map { unsafe String(cString: $0) }
     }
 
-    /// Why the handshake failed, by the library's error and by what became of the certificate.
-    func failure(for error: OpenSSLError) -> HandshakeFailure {
-        let failure = HandshakeFailure(error)
-        let isUnwanted = unsafe SSL_get_verify_result(ssl) == Int(X509_V_ERR_CERT_REJECTED)
-        return failure == .certificateRefused && isUnwanted ? .certificateNotAllowed : failure
-    }
-
     /// What was agreed; to be read after the handshake.
     var facts: TLSSessionFacts {
-        let peer = unsafe SSL_get1_peer_certificate(ssl).map { unsafe Certificate(owning: $0) }
+        let certificate = unsafe SSL_get1_peer_certificate(ssl)
+            .map { unsafe Certificate(owning: $0) }
+        let peer = certificate.map {
+            TLSPeer(subject: $0.subject, names: $0.names, notAfter: $0.notAfter)
+        }
         return TLSSessionFacts(
             version: unsafe SSL_version(ssl) == TLS1_3_VERSION ? .tls13 : .tls12,
             // Bounds: the library gives a zero-ended constant text.
@@ -192,7 +189,8 @@ enum TLSOutcome: Equatable {
                 .map { unsafe String(cString: $0) } ?? "",
             isResumed: unsafe SSL_session_reused(ssl) == 1,
             applicationProtocol: applicationProtocol,
-            peer: peer.map { TLSPeer(subject: $0.subject, names: $0.names, notAfter: $0.notAfter) }
+            peer: peer,
+            clientStanding: context.standing(of: peer)
         )
     }
 

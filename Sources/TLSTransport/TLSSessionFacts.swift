@@ -18,6 +18,20 @@ package struct TLSSessionFacts: Sendable, Equatable {
     package let applicationProtocol: String?
     /// The peer's verified certificate; nil when it showed none.
     package let peer: TLSPeer?
+    /// Server only: what the client may be given, by its certificate.
+    package let clientStanding: ClientStanding
+}
+
+/// What the certificate of a client, or the want of one, says about its rights.
+package enum ClientStanding: Sendable, Equatable {
+    /// The server asks no client for a certificate.
+    case notAsked
+    /// The client was asked for a certificate and showed none.
+    case unknown
+    /// The certificate is good, but has none of the names that are allowed.
+    case notAllowed
+    /// The certificate is good, and one of its names is allowed.
+    case allowed
 }
 
 /// A peer's certificate after verification.

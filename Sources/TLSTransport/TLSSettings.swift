@@ -12,14 +12,15 @@ package enum TLSProfile: String, Sendable, CaseIterable, Codable {
 }
 
 /// Whether a server asks its clients for certificates.
+///
+/// It never insists during the handshake, before it is known what a client wants: health is told
+/// to anybody. What a client may have is decided by ``TLSSessionFacts/clientStanding``.
 package enum ClientCertificates: Sendable, Equatable {
     /// Never asks.
     case ignored
     /// Asks, and goes on without one; one that does not verify is refused. The file holds the
     /// authorities in PEM.
-    case optional(authorities: String)
-    /// Refuses the handshake without a certificate that verifies.
-    case required(authorities: String)
+    case asked(authorities: String)
 }
 
 /// One certificate of a server, with its key.
@@ -50,10 +51,10 @@ package struct TLSServerSettings: Sendable {
     package var stapleFiles: [String] = []
     /// Whether a client that asks for a name that no certificate is for is refused.
     package var refusesUnknownNames = false
-    /// Whether clients must show certificates.
+    /// Whether clients are asked for certificates.
     package var clientCertificates = ClientCertificates.ignored
-    /// The subject alternative names of which a client's certificate must have one; empty lets all
-    /// in that the authorities vouch for.
+    /// The subject alternative names of which a client's certificate must have one to be
+    /// ``ClientStanding/allowed``; empty allows all that the authorities vouch for.
     package var allowedClientNames: [String] = []
     /// Versions and ciphers.
     package var profile = TLSProfile.intermediate

@@ -17,6 +17,7 @@ struct ConnectionTests {
         #expect(answer.fields["content-type"] == "text/plain; charset=utf-8")
         #expect(answer.fields["content-length"] == "5")
         #expect(answer.fields["connection"] == nil)
+        #expect(answer.fields["x-content-type-options"] == "nosniff")
         let name = try #require(answer.fields["x-request-id"])
         #expect(name.count == 32 && name.allSatisfy(\.isHexDigit))
         #expect(connection.responder.requests.first?.name.text == name)

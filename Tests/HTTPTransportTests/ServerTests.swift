@@ -212,6 +212,10 @@ struct ServerTests {
             #expect(answers.map(\.body.utf8.count) == [50_002, 2, 200_000])
             let refused = try await client.readAll(after: "nonsense\r\n\r\n" + body)
             #expect(refused.map(\.status) == [400])
+            for answer in answers + refused {
+                #expect(answer.fields["strict-transport-security"] == "max-age=63072000")
+                #expect(answer.fields["x-content-type-options"] == "nosniff")
+            }
             _ = await server.drain(seconds: 10)
         }
         let lines = try log.lines()
@@ -219,6 +223,36 @@ struct ServerTests {
         #expect(
             lines.allSatisfy { $0.contains(#""tls.protocol.version":"1.3","tls.cipher":"TLS_"#) }
         )
+    }
+
+    @Test("a browser is not told to come by HTTPS only where that is not demanded")
+    func notDemanded() async throws {
+        let folder = try TemporaryDirectory()
+        let made = try DevelopmentCertificate.ensure(
+            in: folder.path,
+            names: [],
+            now: WallTime.now().nanosecondsSinceEpoch / 1_000_000_000
+        )
+        try await Self.withGroup { group in
+            let context = try TLSContext(
+                server: TLSServerSettings(
+                    certificateFile: made.certificateFile,
+                    keyFile: made.keyFile
+                )
+            )
+            for tls in [nil, ListenerTLS(source: context, isDemanded: false)] {
+                let server = try Self.server(group: group, tls: tls)
+                let client = try await Self.connect(
+                    group,
+                    try await server.start(),
+                    trusting: tls.map { _ in made.authorityFile }
+                )
+                let answers = try await client.ask(get("/soon"), 1)
+                #expect(answers.first?.fields["strict-transport-security"] == nil)
+                #expect(answers.first?.fields["x-content-type-options"] == "nosniff")
+                _ = await server.drain(seconds: 10)
+            }
+        }
     }
 
     @Test("plain HTTP on an encrypted port is told to use https")

@@ -38,15 +38,19 @@ package final class WebClient: Sendable {
     ///   - group: Whose loops are used.
     ///   - port: At 127.0.0.1.
     ///   - authority: The authority to trust in PEM; nil speaks plain text.
+    ///   - certificate: Own certificate and key files to show.
     /// - Returns: The connection.
     /// - Throws: What the channel throws.
     package static func connect(
         _ group: any EventLoopGroup,
         port: Int,
-        authority: String? = nil
+        authority: String? = nil,
+        certificate: (certificateFile: String, keyFile: String)? = nil
     ) async throws -> WebClient {
         let context = try authority.map {
-            try TLSContext(client: TLSClientSettings(authoritiesFile: $0))
+            var settings = TLSClientSettings(authoritiesFile: $0)
+            settings.certificate = certificate
+            return try TLSContext(client: settings)
         }
         let inbox = Inbox()
         let channel = try await ClientBootstrap(group: group)

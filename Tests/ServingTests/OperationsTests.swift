@@ -8,7 +8,7 @@ import Testing
 
 /// The `operations` listener with actions that only note what they were asked.
 @Suite("Operations listener") struct OperationsTests {
-    private struct Asked: Sendable, Equatable {
+    struct Asked: Sendable, Equatable {
         let action: String
         let model: String?
         var version: Int?
@@ -57,6 +57,20 @@ import Testing
         waiting: [String] = [],
         _ body: (WebClient, Seen<Asked>) async throws -> Void
     ) async throws {
+        try await serve(token: token, waiting: waiting) { group, port, asked in
+            let client = try await WebClient.connect(group, port: port)
+            try await body(client, asked)
+            await client.close()
+        }
+    }
+
+    /// Serves while the body runs.
+    static func serve(
+        token: String? = nil,
+        waiting: [String] = [],
+        tls: ListenerTLS? = nil,
+        _ body: (any EventLoopGroup, _ port: Int, Seen<Asked>) async throws -> Void
+    ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let asked = Seen<Asked>()
         do {
@@ -74,7 +88,7 @@ import Testing
                 settings: .patient("operations", table.routes),
                 address: HTTPServer.Address(host: "127.0.0.1", port: 0),
                 group: group,
-                tls: nil,
+                tls: tls,
                 metrics: HTTPMetrics(registry: MetricRegistry(shards: 1), listener: "operations"),
                 makeResponder: { loop, _ in
                     OperationsLoop(
@@ -86,10 +100,7 @@ import Testing
                     )
                 }
             )
-            let port = try await server.start().port
-            let client = try await WebClient.connect(group, port: port)
-            try await body(client, asked)
-            await client.close()
+            try await body(group, try await server.start().port, asked)
             _ = await server.drain(seconds: 5)
         } catch {
             try await group.shutdownGracefully()

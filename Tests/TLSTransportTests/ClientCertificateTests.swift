@@ -28,11 +28,13 @@ import Testing
         )
     }
 
+    /// Connects to a server that trusts the authority called `alice`.
     private func pair(
         _ files: Certificates,
-        _ rule: ClientCertificates,
+        _ rule: ClientCertificates? = nil,
         client name: String?
     ) throws -> Pair {
+        let rule = rule ?? .asked(authorities: files.path("alice.pem"))
         let client = try files.client { settings in
             guard let name else { return }
             settings.certificate = (files.path("\(name).pem"), files.path("\(name).key"))
@@ -46,48 +48,38 @@ import Testing
     func good() async throws {
         let files = try Certificates()
         try await makeClient(files, "alice")
-        for rule in [
-            ClientCertificates.required(authorities: files.path("alice.pem")),
-            .optional(authorities: files.path("alice.pem")),
-        ] {
-            let pair = try pair(files, rule, client: "alice")
-            #expect(pair.server.application.log == ["active", "secure(http/1.1)"])
-            let peer = try #require(pair.server.handler.facts?.peer)
-            #expect(peer.names == ["alice.example"])
-            #expect(peer.subject == "CN=alice,O=Leeway")
-            #expect(peer.notAfter > now() + 29 * 86_400)
-        }
+        let pair = try pair(files, client: "alice")
+        #expect(pair.server.application.log == ["active", "secure(http/1.1)"])
+        let facts = try #require(pair.server.handler.facts)
+        #expect(facts.clientStanding == .allowed)
+        let peer = try #require(facts.peer)
+        #expect(peer.names == ["alice.example"])
+        #expect(peer.subject == "CN=alice,O=Leeway")
+        #expect(peer.notAfter > now() + 29 * 86_400)
     }
 
-    @Test("a client without a certificate is let in only when it is optional")
+    @Test("a client without a certificate is let in, and known as such")
     func absent() async throws {
         let files = try Certificates()
         try await makeClient(files, "alice")
-        let optional = try pair(files, .optional(authorities: files.path("alice.pem")), client: nil)
-        #expect(optional.server.application.log == ["active", "secure(http/1.1)"])
-        #expect(optional.server.handler.facts?.peer == nil)
-
-        let required = try pair(files, .required(authorities: files.path("alice.pem")), client: nil)
-        #expect(required.server.application.errors.map(\.failure) == [.certificateMissing])
-        #expect(try required.server.counted.failures(.certificateMissing) == 1)
-        // TLS 1.3: the client thinks that it is connected until it hears the alert.
-        #expect(required.client.application.errors.map(\.code) == ["tls_connection_failed"])
-        #expect(!required.server.isOpen && !required.client.isOpen)
+        let pair = try pair(files, client: nil)
+        #expect(pair.server.application.log == ["active", "secure(http/1.1)"])
+        #expect(pair.server.handler.facts?.peer == nil)
+        #expect(pair.server.handler.facts?.clientStanding == .unknown)
     }
 
-    @Test("a client with a certificate of another authority is refused, even when optional")
+    @Test("a client with a certificate of another authority is refused")
     func wrong() async throws {
         let files = try Certificates()
         try await makeClient(files, "alice")
         try await makeClient(files, "mallory")
-        for rule in [
-            ClientCertificates.required(authorities: files.path("alice.pem")),
-            .optional(authorities: files.path("alice.pem")),
-        ] {
-            let pair = try pair(files, rule, client: "mallory")
-            #expect(pair.server.application.errors.map(\.failure) == [.certificateRefused])
-            #expect(pair.server.handler.facts == nil)
-        }
+        let pair = try pair(files, client: "mallory")
+        #expect(pair.server.application.errors.map(\.failure) == [.certificateRefused])
+        #expect(try pair.server.counted.failures(.certificateRefused) == 1)
+        #expect(pair.server.handler.facts == nil)
+        // TLS 1.3: the client thinks that it is connected until it hears the alert.
+        #expect(pair.client.application.errors.map(\.code) == ["tls_connection_failed"])
+        #expect(!pair.server.isOpen && !pair.client.isOpen)
     }
 
     @Test("a server that does not ask learns nothing")
@@ -97,36 +89,37 @@ import Testing
         let pair = try pair(files, .ignored, client: "alice")
         #expect(pair.server.application.log == ["active", "secure(http/1.1)"])
         #expect(pair.server.handler.facts?.peer == nil)
+        #expect(pair.server.handler.facts?.clientStanding == .notAsked)
     }
 
-    /// A server that lets in only clients with one of some names, and the client's authority.
+    /// A server that allows only clients with one of some names, and the client's authority.
     private func settings(
         _ files: Certificates,
         _ authority: Authority,
         allowed: [String]
     ) -> TLSServerSettings {
         var settings = files.made.serverSettings
-        settings.clientCertificates = .required(authorities: authority.certificate)
+        settings.clientCertificates = .asked(authorities: authority.certificate)
         settings.allowedClientNames = allowed
         return settings
     }
 
-    /// Connects our own client with a certificate; gives the server's failure.
-    private func failure(
+    /// Connects our own client with a certificate; gives its standing, or nil without a connection.
+    private func standing(
         _ files: Certificates,
         _ settings: TLSServerSettings,
         _ identity: TLSIdentity
-    ) throws -> HandshakeFailure? {
+    ) throws -> ClientStanding? {
         let client = try files.client {
             $0.certificate = (identity.certificateFile, identity.keyFile)
         }
         let pair = try Pair(client: client, server: TLSContext(server: settings))
         try pair.connect()
         defer { pair.end() }
-        return pair.server.application.errors.first?.failure
+        return pair.server.handler.facts?.clientStanding
     }
 
-    @Test("of good certificates, only those with an allowed name are let in")
+    @Test("of good certificates, only those with an allowed name are allowed")
     func allowedNames() async throws {
         let files = try Certificates()
         let authority = try await Authority()
@@ -140,21 +133,21 @@ import Testing
             "10.0.0.7",
         ] {
             let rules = settings(files, authority, allowed: ["unknown", name])
-            #expect(try failure(files, rules, identity) == nil, "\(name)")
+            #expect(try standing(files, rules, identity) == .allowed, "\(name)")
         }
         for name in ["example", "*.example", "spiffe://mesh/ns/a", "c", "CN=c"] {
             let rules = settings(files, authority, allowed: [name])
-            #expect(try failure(files, rules, identity) == .certificateNotAllowed, "\(name)")
+            #expect(try standing(files, rules, identity) == .notAllowed, "\(name)")
         }
         // A name alone is not enough: the authority comes first.
         let strangers = try await Authority("stranger")
         let stranger = try await strangers.issue("c", names: "DNS:client.example")
         let rules = settings(files, authority, allowed: ["client.example"])
-        #expect(try failure(files, rules, stranger) == .certificateRefused)
+        #expect(try standing(files, rules, stranger) == nil)
     }
 
     @Test(
-        "a session is resumed only while its certificate is good and its name allowed",
+        "a session is resumed while its certificate is good, and its names are judged anew",
         .timeLimit(.minutes(2)),
         arguments: ["-tls1_2", "-tls1_3"]
     )
@@ -163,11 +156,11 @@ import Testing
         let authority = try await Authority()
         let identity = try await authority.issue("c", names: "DNS:client.example", days: 10)
         let keys = try TLSTicketKeys()
-        func isResumed(
+        func talkAs(
             allowed: [String],
             _ option: String,
             later seconds: Int64 = 0
-        ) async throws -> Bool? {
+        ) async throws -> String {
             var rules = settings(files, authority, allowed: allowed)
             rules.ticketKeys = keys
             rules.now = { now() + seconds }
@@ -180,17 +173,19 @@ import Testing
                     + ["-key", identity.keyFile]
             )
             try await server.stop()
-            guard printed.output.contains("HTTP/1.1 200 OK") else { return nil }
-            return printed.output.contains("Reused, TLS")
+            let lines = printed.output.split(whereSeparator: \.isNewline)
+            let answer = lines.last { $0.hasPrefix("0 1.") } ?? ""
+            return answer.split(separator: " ").suffix(2).joined(separator: " ")
         }
-        #expect(try await isResumed(allowed: ["client.example"], "-sess_out") == false)
-        #expect(try await isResumed(allowed: ["client.example"], "-sess_in") == true)
+        let ours = ["client.example"]
+        #expect(try await talkAs(allowed: ours, "-sess_out") == "allowed false")
+        #expect(try await talkAs(allowed: ours, "-sess_in") == "allowed true")
+        #expect(try await talkAs(allowed: ["other.example"], "-sess_in") == "notAllowed true")
         // The certificate has ended since, by our clock; by the library's, it has not, and so a
         // whole handshake succeeds.
         let later: Int64 = 11 * 86_400
         #expect(
-            try await isResumed(allowed: ["client.example"], "-sess_in", later: later) == false
+            try await talkAs(allowed: ours, "-sess_in", later: later) == "allowed false"
         )
-        #expect(try await isResumed(allowed: ["other.example"], "-sess_in") == nil)
     }
 }

@@ -37,7 +37,7 @@ import Testing
                 if certificate != nil { settings.identity.certificateFile = files.path("c") }
                 if key != nil { settings.identity.keyFile = files.path("k") }
                 if authorities != nil {
-                    settings.clientCertificates = .required(authorities: files.path("a"))
+                    settings.clientCertificates = .asked(authorities: files.path("a"))
                 }
             }
             return nil
@@ -73,7 +73,7 @@ import Testing
         }
         let files = try Certificates()
         #expect(throws: TLSError.self) {
-            try files.server { $0.clientCertificates = .optional(authorities: "/none/ca.pem") }
+            try files.server { $0.clientCertificates = .asked(authorities: "/none/ca.pem") }
         }
         #expect(throws: TLSError.self) {
             try TLSContext(client: TLSClientSettings(authoritiesFile: "/none/ca.pem"))

@@ -64,7 +64,7 @@ struct Seeded: RandomNumberGenerator {
         var settings = TLSServerSettings(try await authority.issue("a", names: "DNS:localhost"))
         settings.others = [try await authority.issue("b", names: "DNS:*.b.example,URI:x:y")]
         settings.refusesUnknownNames = true
-        settings.clientCertificates = .optional(authorities: authority.certificate)
+        settings.clientCertificates = .asked(authorities: authority.certificate)
         settings.allowedClientNames = ["a"]
         return try TLSContext(server: settings)
     }

@@ -70,7 +70,9 @@ final class LengthResponder: ChannelInboundHandler {
         guard view.distance(from: end.upperBound, to: view.endIndex) >= length else { return }
         received.clear()
         let facts = try? context.pipeline.syncOperations.handler(type: TLSHandler.self).facts
-        let body = "\(length) \(facts?.version.rawValue ?? "-") \(facts?.isResumed ?? false)\n"
+        var body = "\(length) \(facts?.version.rawValue ?? "-")"
+        if let standing = facts?.clientStanding, standing != .notAsked { body += " \(standing)" }
+        body += " \(facts?.isResumed ?? false)\n"
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)), promise: nil)
         if head.contains("Connection: close") { context.close(promise: nil) }
