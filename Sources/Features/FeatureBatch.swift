@@ -11,6 +11,8 @@ package struct FeatureBatch: Sendable {
     package var wasBatch = false
     /// The model that the request named, if it did.
     package var model: String?
+    /// What the request said beside its rows.
+    package var options = RequestOptions()
     /// What was unusual in the values.
     package private(set) var counts = InputCounts()
 
@@ -19,6 +21,8 @@ package struct FeatureBatch: Sendable {
     /// For each column, the row that set it last: finds repeated keys without clearing anything.
     private var marks: [UInt64] = []
     private var mark: UInt64 = 0
+    /// Room for the elements of one column.
+    private var columnValues: [Float] = []
 
     /// An empty batch; it grows when it is first used.
     package init() {}
@@ -37,6 +41,7 @@ package struct FeatureBatch: Sendable {
         rowCount = 0
         wasBatch = false
         model = nil
+        options.reset()
         counts = InputCounts()
         if marks.count < rowWidth {
             let added = rowWidth - marks.count
@@ -83,6 +88,33 @@ package struct FeatureBatch: Sendable {
         guard marks[column] != mark else { return false }
         marks[column] = mark
         return true
+    }
+
+    /// Whether the last row's column is set.
+    func isSet(_ column: Int) -> Bool { marks[column] == mark }
+
+    /// Takes binary elements: for one column of each row, or for all values in their order.
+    ///
+    /// - Precondition: the rows are there, and the bytes hold so many elements.
+    mutating func read(
+        _ type: TensorDatatype,
+        _ bytes: Span<UInt8>,
+        at offset: Int,
+        count: Int,
+        column: Int?
+    ) {
+        guard let column else {
+            var target = values.mutableSpan
+            TensorBytes.read(type, bytes, at: offset, into: &target, range: 0..<count)
+            return
+        }
+        if columnValues.count < count {
+            let added = count - columnValues.count
+            columnValues.append(contentsOf: repeatElement(0, count: added))
+        }
+        var target = columnValues.mutableSpan
+        TensorBytes.read(type, bytes, at: offset, into: &target, range: 0..<count)
+        for row in 0..<count { self[row, column] = columnValues[row] }
     }
 
     /// Brings values that are scaled already back to the data's unit.

@@ -35,8 +35,26 @@ package enum FeatureError: Error, Equatable, Sendable {
     case repeatedKey(JSONPlace, key: String)
     /// A member that must be there is not.
     case missingKey(expected: String)
+    /// A member of an object that must be there is not.
+    case missingMember(JSONPlace, key: String)
+    /// A tensor that the model does not have.
+    case unknownTensor(JSONPlace, name: String, expected: String)
+    /// A tensor that the model needs.
+    case missingTensor(JSONPlace, name: String)
+    /// A tensor of a type that does not fit, or a value that is not of the type.
+    case wrongDatatype(JSONPlace, expected: String, found: String)
+    /// A tensor whose extents do not fit.
+    case wrongShape(JSONPlace, expected: String, found: String)
+    /// A binary tensor with too many or too few bytes.
+    case wrongTensorSize(JSONPlace, expected: String, found: String)
+    /// `Inference-Header-Content-Length` does not fit the body.
+    case wrongHeaderLength(problem: String)
+    /// A body of plain bytes that cannot be cut into rows.
+    case wrongBodySize(expected: String, found: Int)
     /// An array of the wrong number of elements.
     case wrongLength(JSONPlace, expected: String, found: String)
+    /// A parameter of the request that nobody knows, or with a value that it cannot have.
+    case invalidParameter(JSONPlace, problem: String)
     /// No rows at all.
     case noRows(JSONPlace)
     /// More rows in one request than the limit.
@@ -65,8 +83,16 @@ package enum FeatureError: Error, Equatable, Sendable {
         case .wrongType: "wrong_type"
         case .unknownKey: "unknown_key"
         case .repeatedKey: "repeated_key"
-        case .missingKey: "missing_key"
+        case .missingKey, .missingMember: "missing_key"
+        case .unknownTensor: "unknown_tensor"
+        case .missingTensor: "missing_tensor"
+        case .wrongDatatype: "wrong_datatype"
+        case .wrongShape: "wrong_shape"
+        case .wrongTensorSize: "wrong_tensor_size"
+        case .wrongHeaderLength: "wrong_header_length"
+        case .wrongBodySize: "wrong_body_size"
         case .wrongLength: "wrong_length"
+        case .invalidParameter: "parameter_invalid"
         case .noRows: "no_rows"
         case .tooManyRows: "too_many_rows"
         case .outOfRange: "out_of_range"
@@ -98,8 +124,27 @@ extension FeatureError: CustomStringConvertible {
             "\(place.path): the key \"\(key)\" is given twice, again at byte \(place.byte)"
         case .missingKey(let expected):
             "body: the input is missing: send \(expected)"
+        case .missingMember(let place, let key):
+            "\(place.path): the key \"\(key)\" is missing, in what begins at byte \(place.byte)"
+        case .unknownTensor(let place, let name, let expected):
+            "\(place.path): no tensor is called \"\(name)\": expected \(expected), at byte "
+                + "\(place.byte)"
+        case .missingTensor(let place, let name):
+            "\(place.path): the tensor \"\(name)\" is missing, at byte \(place.byte)"
+        case .wrongDatatype(let place, let expected, let found):
+            "\(place.path): expected \(expected), found \(found), at byte \(place.byte)"
+        case .wrongShape(let place, let expected, let found):
+            "\(place.path): expected \(expected), found \(found), at byte \(place.byte)"
+        case .wrongTensorSize(let place, let expected, let found):
+            "\(place.path): expected \(expected), found \(found), at byte \(place.byte)"
+        case .wrongHeaderLength(let problem):
+            "Inference-Header-Content-Length: \(problem)"
+        case .wrongBodySize(let expected, let found):
+            "body: expected \(expected), found \(found) bytes"
         case .wrongLength(let place, let expected, let found):
             "\(place.path): expected \(expected), found \(found), at byte \(place.byte)"
+        case .invalidParameter(let place, let problem):
+            "\(place.path): \(problem), at byte \(place.byte)"
         case .noRows(let place):
             "\(place.path): no rows: send at least one, at byte \(place.byte)"
         case .tooManyRows(let rowsMax):

@@ -166,6 +166,25 @@ package struct JSONReader: ~Copyable, ~Escapable {
 
     // MARK: - Within the target
 
+    /// A place to come back to; it is good only for the reader that gave it.
+    struct Mark: Sendable {
+        fileprivate let position: Int
+        fileprivate let depth: Int
+        fileprivate let objects: UInt64
+        fileprivate let started: UInt64
+    }
+
+    /// Where the reader stands.
+    var mark: Mark {
+        Mark(position: position, depth: depth, objects: objects, started: started)
+    }
+
+    /// Goes to a place that was read or skipped before.
+    mutating func go(to mark: Mark) {
+        (position, depth) = (mark.position, mark.depth)
+        (objects, started) = (mark.objects, mark.started)
+    }
+
     /// An error about the syntax at the current byte.
     func malformed(_ problem: String) -> FeatureError { .malformedJSON(place, problem: problem) }
 

@@ -28,7 +28,7 @@ extension PredictDecoder {
     }
 
     /// `[784]`.
-    private func readFlat(
+    func readFlat(
         _ reader: inout JSONReader,
         into batch: inout FeatureBatch
     ) throws(FeatureError) {
@@ -79,7 +79,7 @@ extension PredictDecoder {
     }
 
     /// An array of the given extents into a part of the batch of just that size.
-    private func readNested(
+    func readNested(
         _ reader: inout JSONReader,
         into batch: inout FeatureBatch,
         _ shape: ArraySlice<Int>,

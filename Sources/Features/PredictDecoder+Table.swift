@@ -34,7 +34,7 @@ extension PredictDecoder {
     }
 
     /// A row as an array that was entered, before its first element; reads its end, too.
-    private func readValues(
+    func readValues(
         _ reader: inout JSONReader,
         into batch: inout FeatureBatch,
         _ codec: TableCodec,
@@ -51,7 +51,7 @@ extension PredictDecoder {
     }
 
     /// A row as an object by column name; a column that is not named is missing.
-    private func readObject(
+    func readObject(
         _ reader: inout JSONReader,
         into batch: inout FeatureBatch,
         _ codec: TableCodec
@@ -75,7 +75,7 @@ extension PredictDecoder {
         }
     }
 
-    private func find(
+    func find(
         _ key: JSONText,
         _ reader: borrowing JSONReader,
         _ codec: TableCodec,
@@ -89,7 +89,7 @@ extension PredictDecoder {
     ///
     /// `null` and the missing markers are missing; a category may also be written as a number or a
     /// boolean, and is then the text that stands there.
-    private func readValue(
+    func readValue(
         _ reader: inout JSONReader,
         _ codec: TableCodec,
         _ column: Int
@@ -128,7 +128,7 @@ extension PredictDecoder {
         throw .wrongType(reader.place(start), expected: "a number", found: kind.phrase)
     }
 
-    private func wrongLength(
+    func wrongLength(
         _ reader: borrowing JSONReader,
         _ start: Int,
         found: String

@@ -3,11 +3,10 @@
 /// An image model takes `{"image": …}` as `[784]`, `[28][28]`, `[n][784]` or `[n][28][28]` (any
 /// extents), and `"scaled": true` when the values are divided already. A table model takes
 /// `{"features": …}` as one object by column name, one array in schema order, or an array of
-/// several of either. Both take `"model": "name"`. Members may come in any order; one that is
-/// unknown or repeated is refused.
+/// several of either. Both take `"model": "name"` and `"parameters": {…}`. Members may come in any
+/// order; one that is unknown or repeated is refused.
 ///
-/// The other dialects of the API read their rows through ``readRows(_:into:)``, so that a row means
-/// the same in each of them.
+/// The other dialects read their rows by the same functions, so that a row means the same in each.
 package struct PredictDecoder: Sendable {
     /// What a valid row is.
     package let schema: FeatureSchema
@@ -41,6 +40,7 @@ package struct PredictDecoder: Sendable {
         var reader = JSONReader(body)
         var hasInput = false
         var scaled: Bool?
+        var hasParameters = false
         try reader.beginObject()
         while let key = try reader.nextKey() {
             if reader.matches(key, inputKey) {
@@ -53,6 +53,10 @@ package struct PredictDecoder: Sendable {
             } else if codec == nil, reader.matches(key, "scaled") {
                 guard scaled == nil else { throw Self.repeated(key, reader) }
                 scaled = try reader.readBoolean()
+            } else if reader.matches(key, "parameters") {
+                guard !hasParameters else { throw Self.repeated(key, reader) }
+                hasParameters = true
+                try batch.options.readParameters(&reader)
             } else {
                 throw unknown(key, reader)
             }
@@ -98,7 +102,8 @@ package struct PredictDecoder: Sendable {
         return name
     }
 
-    private var inputKey: String { codec == nil ? "image" : "features" }
+    /// What the input is called in a request.
+    package var inputKey: String { codec == nil ? "image" : "features" }
 
     private var expectedInput: String {
         switch schema.layout {
@@ -109,14 +114,15 @@ package struct PredictDecoder: Sendable {
         }
     }
 
-    private static func repeated(_ key: JSONText, _ reader: borrowing JSONReader) -> FeatureError {
+    static func repeated(_ key: JSONText, _ reader: borrowing JSONReader) -> FeatureError {
         let name = JSONPath.excerpt(key.range, of: reader.bytes)
         return .repeatedKey(reader.place(key.range.lowerBound - 1), key: name)
     }
 
     private func unknown(_ key: JSONText, _ reader: borrowing JSONReader) -> FeatureError {
         let name = JSONPath.excerpt(key.range, of: reader.bytes)
-        let known = codec == nil ? "image, scaled or model" : "features or model"
+        let known =
+            codec == nil ? "image, scaled, model or parameters" : "features, model or parameters"
         return .unknownKey(reader.place(key.range.lowerBound - 1), key: name, expected: known)
     }
 }

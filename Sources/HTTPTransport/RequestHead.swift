@@ -34,6 +34,37 @@ package struct HTTPRequestHead: Sendable {
         bytes.readableBytesUInt8Span.equals(path, in: facts.path)
     }
 
+    /// Whether a part of the path, percent-decoded, is this text; makes no text itself.
+    ///
+    /// - Parameters:
+    ///   - range: within ``pathBytes``.
+    ///   - text: what it is compared with.
+    /// - Returns: `false` also for a percent sign that encodes nothing.
+    package func pathPart(_ range: Range<Int>, is text: String) -> Bool {
+        let (bytes, text) = (pathBytes, text.utf8Span.span)
+        var index = range.lowerBound
+        for expected in text.indices {
+            guard index < range.upperBound,
+                let byte = bytes.percentDecoded(&index, range.upperBound)
+            else { return false }
+            guard byte == text[expected] else { return false }
+        }
+        return index == range.upperBound
+    }
+
+    /// A part of the path as text, percent-decoded; repaired where it is not UTF-8.
+    package func pathText(_ range: Range<Int>) -> String {
+        let bytes = pathBytes
+        var result: [UInt8] = []
+        var index = range.lowerBound
+        while index < range.upperBound {
+            let start = index
+            result.append(bytes.percentDecoded(&index, range.upperBound) ?? bytes[start])
+            if index == start { index += 1 }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
     /// Whether the path begins with this text.
     package func pathHasPrefix(_ prefix: StaticString) -> Bool {
         prefix.utf8CodeUnitCount <= facts.path.count
@@ -166,5 +197,26 @@ package struct HTTPRequestHead: Sendable {
             }
         }
         return String(validating: result, as: UTF8.self)
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// The byte at an index, or the one that a percent sign there encodes; the index is moved on.
+    ///
+    /// - Parameters:
+    ///   - index: below `end`; left alone when the result is nil.
+    ///   - end: where the text ends.
+    /// - Returns: `nil` for a percent sign without two hexadecimal digits.
+    fileprivate func percentDecoded(_ index: inout Int, _ end: Int) -> UInt8? {
+        let byte = self[index]
+        guard byte == ByteClass.percent else {
+            index += 1
+            return byte
+        }
+        guard index + 2 < end, let high = ByteClass.hexValue(self[index + 1]),
+            let low = ByteClass.hexValue(self[index + 2])
+        else { return nil }
+        index += 3
+        return high << 4 | low
     }
 }

@@ -1,86 +1,139 @@
 package import HTTPTransport
 
-/// All that can be asked of the appliance, one line a URL: start reading the target here.
+/// All that can be asked of the appliance, one entry a URL: start reading the target here.
 ///
-/// `api` answers clients, `operations` the people and programs that run the appliance; the two
-/// health endpoints are on both and never ask for a key.
-package enum Endpoint: String, CaseIterable, Sendable {
-    case predict = "/predict"
-    case live = "/livez"
-    case ready = "/readyz"
-    case metrics = "/metrics"
-    case status = "/status"
-    case drift = "/drift"
-    case retrain = "/admin/retrain"
-    case promote = "/admin/promote"
-    case rollback = "/admin/rollback"
-    case acknowledge = "/admin/drift/acknowledge"
-
-    /// The only method that it takes; `HEAD` stands for `GET`.
-    var method: HTTPMethod {
-        switch self {
-        case .live, .ready, .metrics, .status, .drift: .get
-        case .predict, .retrain, .promote, .rollback, .acknowledge: .post
-        }
-    }
-
+/// `api` answers clients, `operations` the people and programs that run the appliance; the health
+/// endpoints are on both and never ask for a key. Routing, access control, the labels of metrics
+/// and the OpenAPI description are all made of this table.
+package struct Endpoint: Sendable {
+    /// The method that it takes; `HEAD` stands for `GET`.
+    package let method: HTTPMethod
+    /// The path; `{model}`, `{version}` and `{label}` stand for one segment of it.
+    package let pattern: String
+    /// What answers.
+    let action: Action
+    /// What a key must allow; nil where no key is asked for.
+    package let scope: Scope?
     /// Where it is answered.
-    var listeners: Set<Listener> {
-        switch self {
-        case .predict: [.api]
-        case .live, .ready: [.api, .operations]
-        case .metrics, .status, .drift, .retrain, .promote, .rollback, .acknowledge: [.operations]
-        }
+    package let listeners: Set<Listener>
+    /// What it does, in one sentence.
+    package let summary: String
+
+    /// What a key can allow.
+    package enum Scope: String, CaseIterable, Sendable {
+        /// To ask for predictions, and what the models are.
+        case predict
+        /// To read how the appliance fares, and to change its state.
+        case operate
     }
 
-    /// Whether it tells of health only, and so asks for neither a token nor a certificate.
-    var isHealth: Bool { self == .live || self == .ready }
+    /// What answers a request.
+    enum Action: Sendable, Equatable {
+        case predict(Dialect)
+        case live, ready
+        case metrics, status, drift
+        case retrain, promote, rollback, acknowledge
+    }
+
+    private init(
+        _ method: HTTPMethod,
+        _ pattern: String,
+        _ action: Action,
+        _ scope: Scope?,
+        _ listeners: Set<Listener>,
+        _ summary: String
+    ) {
+        self.method = method
+        self.pattern = pattern
+        self.action = action
+        self.scope = scope
+        self.listeners = listeners
+        self.summary = summary
+    }
+
+    /// The table; what is asked for most often stands first.
+    package static let all: [Endpoint] = predictions + health + operations
+
+    private static let predictions = [
+        Endpoint(
+            .post,
+            "/predict",
+            .predict(.predict),
+            .predict,
+            [.api],
+            "Predicts one row or several."
+        ),
+        Endpoint(
+            .post,
+            "/invocations",
+            .predict(.invocations),
+            .predict,
+            [.api],
+            "Predicts, as SageMaker's and MLflow's containers do."
+        ),
+        tensors("/v2/models/{model}/infer"),
+        tensors("/v2/models/{model}/versions/{version}/infer"),
+        instances("/v1/models/{model}:predict"),
+        instances("/v1/models/{model}/versions/{version}:predict"),
+        instances("/v1/models/{model}/labels/{label}:predict"),
+    ]
+
+    private static let health = [
+        Endpoint(.get, "/ping", .ready, nil, [.api], "The same as /readyz, for SageMaker."),
+        Endpoint(.get, "/livez", .live, nil, [.api, .operations], "Whether the process works."),
+        Endpoint(
+            .get,
+            "/readyz",
+            .ready,
+            nil,
+            [.api, .operations],
+            "Whether every model can answer."
+        ),
+    ]
+
+    private static let operations = [
+        operation(.get, "/metrics", .metrics, "All metrics, as Prometheus reads them."),
+        operation(.get, "/status", .status, "The state of the appliance."),
+        operation(.get, "/drift", .drift, "The state of the drift monitors."),
+        operation(.post, "/admin/retrain", .retrain, "Starts a retrain."),
+        operation(.post, "/admin/promote", .promote, "Makes a version current."),
+        operation(.post, "/admin/rollback", .rollback, "Makes the version before current."),
+        operation(.post, "/admin/drift/acknowledge", .acknowledge, "Acknowledges a drift alarm."),
+    ]
+
+    private static func instances(_ pattern: String) -> Endpoint {
+        Endpoint(
+            .post,
+            pattern,
+            .predict(.instances),
+            .predict,
+            [.api],
+            "Predicts, as KServe V1 and TensorFlow Serving do."
+        )
+    }
+
+    private static func tensors(_ pattern: String) -> Endpoint {
+        Endpoint(
+            .post,
+            pattern,
+            .predict(.tensors),
+            .predict,
+            [.api],
+            "Predicts, by the Open Inference Protocol."
+        )
+    }
+
+    private static func operation(
+        _ method: HTTPMethod,
+        _ pattern: String,
+        _ action: Action,
+        _ summary: String
+    ) -> Endpoint {
+        Endpoint(method, pattern, action, .operate, [.operations], summary)
+    }
 }
 
 /// The two doors of the appliance.
 package enum Listener: String, CaseIterable, Sendable {
     case api, operations
-}
-
-/// The routes of one listener, ready for look-up by the bytes of a path.
-package struct EndpointTable: Sendable {
-    /// The labels for `http_route`.
-    package let routes: RouteTable
-    private let entries: [Entry]
-
-    private struct Entry: Sendable {
-        let path: [UInt8]
-        let endpoint: Endpoint
-        let route: HTTPRoute
-    }
-
-    /// The endpoints of a listener.
-    ///
-    /// - Throws: `HTTPTransportError` when two endpoints share a path.
-    package init(_ listener: Listener) throws {
-        let endpoints = Endpoint.allCases.filter { $0.listeners.contains(listener) }
-        let routes = try RouteTable(endpoints.map(\.rawValue))
-        self.routes = routes
-        entries = endpoints.map {
-            Entry(
-                path: Array($0.rawValue.utf8),
-                endpoint: $0,
-                route: routes.route($0.rawValue)
-            )
-        }
-    }
-
-    /// The endpoint of a path, whatever the method.
-    func find(_ path: Span<UInt8>) -> (endpoint: Endpoint, route: HTTPRoute)? {
-        for entry in entries where Self.equal(entry.path.span, path) {
-            return (entry.endpoint, entry.route)
-        }
-        return nil
-    }
-
-    private static func equal(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
-        guard left.count == right.count else { return false }
-        for index in left.indices where left[index] != right[index] { return false }
-        return true
-    }
 }

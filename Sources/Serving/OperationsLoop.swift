@@ -40,22 +40,23 @@ package final class OperationsLoop: HTTPResponder {
 
     /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
-        let found = table.find(request.head.pathBytes)
-        if found?.endpoint.isHealth != true, let failure = settings.refusal(of: request) {
-            return .reject(failure.response(to: request, route: found?.route ?? .other))
+        let match = table.find(request.head)
+        if !match.isOpen, let failure = settings.refusal(of: request) {
+            return .reject(failure.response(to: request, route: match.route))
         }
-        guard let (endpoint, route) = found else {
+        switch match {
+        case .unknownPath:
             return .reject(PredictionFailure.unknownPath.response(to: request, route: .other))
-        }
-        guard endpoint.accepts(request.head.method) else {
-            let failure = PredictionFailure.method(allowed: endpoint.allowed)
+        case .wrongMethod(let allowed, let route, _):
+            let failure = PredictionFailure.method(allowed: allowed)
             return .reject(failure.response(to: request, route: route))
+        case .found(let endpoint, let route):
+            return .accept(
+                bodyBytesMax: Self.bodyBytesMax,
+                route: route,
+                isVital: endpoint.scope == nil || endpoint.action == .metrics
+            )
         }
-        return .accept(
-            bodyBytesMax: Self.bodyBytesMax,
-            route: route,
-            isVital: endpoint.isHealth || endpoint == .metrics
-        )
     }
 
     /// Answers a request whose body is complete.
@@ -66,7 +67,7 @@ package final class OperationsLoop: HTTPResponder {
             address: request.connection.peerAddress ?? "unknown",
             requestName: request.name.text
         )
-        switch table.find(request.head.pathBytes)?.endpoint {
+        switch table.found(request)?.endpoint.action {
         case .live:
             return .now(HealthAnswer.live.response(route: request.route))
         case .ready:

@@ -10,8 +10,14 @@ package enum PredictionFailure: Error, Sendable {
     case unknownModel(String, known: [String])
     /// The request names no model, and several have equal right.
     case ambiguousModel(known: [String])
+    /// The version that the path asks for is not the one that answers.
+    case versionNotLive(model: String, live: Int)
+    /// No version has this label.
+    case unknownLabel(model: String)
     /// The model has no version yet.
     case notReady(String)
+    /// The body is of a type that this path does not take.
+    case mediaType(expected: [String])
     /// An input is so large that the answer is not a finite number.
     case notFinite(row: Int)
     /// No such path.
@@ -36,7 +42,8 @@ package enum PredictionFailure: Error, Sendable {
         switch self {
         case .input(.tooManyRows): .contentTooLarge
         case .input, .notFinite, .ambiguousModel, .parameter: .badRequest
-        case .unknownModel, .unknownPath: .notFound
+        case .unknownModel, .unknownPath, .versionNotLive, .unknownLabel: .notFound
+        case .mediaType: .unsupportedMediaType
         case .notReady, .busy: .serviceUnavailable
         case .method: .methodNotAllowed
         case .unauthorized, .certificateMissing: .unauthorized
@@ -51,6 +58,9 @@ package enum PredictionFailure: Error, Sendable {
         case .input(let error): error.code
         case .unknownModel: "model_unknown"
         case .ambiguousModel: "model_ambiguous"
+        case .versionNotLive: "version_not_live"
+        case .unknownLabel: "label_unknown"
+        case .mediaType: "media_type_unsupported"
         case .notReady: "model_not_ready"
         case .notFinite: "answer_not_finite"
         case .unknownPath: "path_unknown"
@@ -70,9 +80,17 @@ package enum PredictionFailure: Error, Sendable {
         case .input(let error):
             error.description
         case .unknownModel(let name, let known):
-            "model: no model is named \(name.prefix(64)); known are \(known.joined(separator: ", "))"
+            "model: no model is named \(name.prefix(64)); "
+                + "known are \(known.joined(separator: ", "))"
         case .ambiguousModel(let known):
             "model: say which: \(known.joined(separator: ", "))"
+        case .versionNotLive(let model, let live):
+            "version: not the one of \(model) that answers, which is \(live)"
+        case .unknownLabel(let model):
+            "label: no version of \(model) has it; known are "
+                + "\(ServedModel.labels.joined(separator: ", "))"
+        case .mediaType(let expected):
+            "Content-Type: not taken here; send \(expected.joined(separator: " or "))"
         case .notReady(let name):
             "model \(name): no version is ready yet"
         case .notFinite(let row):

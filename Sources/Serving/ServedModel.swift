@@ -36,12 +36,16 @@ package struct ServedModelMetrics: Sendable {
 ///
 /// This is the whole of a prediction: decode, predict, monitor, respond.
 final class ServedModel {
+    /// What may stand in a path in the place of a number, and always means the version that
+    /// answers: the word of the store, and that of TensorFlow Serving.
+    static let labels = ["current", "stable"]
+
     let model: ActiveModel
     private let metrics: ServedModelMetrics
-    private let decoder: PredictDecoder
-    private let answer: PredictionResponse
+    private let decoders: Decoders
+    private let encoders: Encoders
     private let shard: Int
-    private let versionText: String
+    let versionText: String
     private var monitor: InputMonitor?
     private var batch = FeatureBatch()
     private var engine: Engine
@@ -58,8 +62,8 @@ final class ServedModel {
         self.metrics = metrics
         self.shard = shard
         versionText = String(model.version)
-        decoder = PredictDecoder(schema: model.bundle.manifest.schema, rowsMax: rowsMax)
-        answer = PredictionResponse(model)
+        decoders = Decoders(model.bundle.manifest, rowsMax: rowsMax)
+        encoders = Encoders(model)
         monitor = watchesInputs ? InputMonitor(model.bundle.reference) : nil
         engine = Engine(model.bundle.network)
     }
@@ -69,27 +73,36 @@ final class ServedModel {
 
     /// Answers one request.
     ///
+    /// - Parameters:
+    ///   - request: What was asked.
+    ///   - dialect: In whose words it is asked and answered.
+    ///   - form: How its body is written.
+    /// - Returns: The answer.
     /// - Throws: ``PredictionFailure``.
-    func predict(_ request: HTTPRequest) throws(PredictionFailure) -> HTTPResponse {
+    func predict(
+        _ request: HTTPRequest,
+        _ dialect: Dialect,
+        _ form: BodyForm
+    ) throws(PredictionFailure) -> HTTPResponse {
         var watch = PhaseWatch()
-        try decode(request)
+        try decode(request, dialect, form)
         watch.end(metrics.phases[0], shard)
         compute()
         try checkFinite()
         let inference = watch.end(metrics.phases[1], shard)
         observe()
         watch.end(metrics.phases[2], shard)
-        let response = respond(to: request, inference)
+        let response = respond(to: request, dialect, inference)
         watch.end(metrics.phases[3], shard)
         return response
     }
 
-    private func decode(_ request: HTTPRequest) throws(PredictionFailure) {
-        do {
-            try decoder.decode(request.body.readableBytesUInt8Span, into: &batch)
-        } catch {
-            throw .input(error)
-        }
+    private func decode(
+        _ request: HTTPRequest,
+        _ dialect: Dialect,
+        _ form: BodyForm
+    ) throws(PredictionFailure) {
+        try decoders.decode(request, dialect, form, into: &batch)
         if let name = batch.model, name != model.name {
             throw .unknownModel(name, known: [model.name])
         }
@@ -147,18 +160,28 @@ final class ServedModel {
         metrics.confidence.observe(UInt64(max(0, confidence) * 1_000_000), shard: shard)
     }
 
-    private func respond(to request: HTTPRequest, _ inference: UInt64) -> HTTPResponse {
+    private func respond(
+        to request: HTTPRequest,
+        _ dialect: Dialect,
+        _ inference: UInt64
+    ) -> HTTPResponse {
         // The transport has copied the last body by now, so the memory is ours again.
         body.clear()
-        engine.scratch.read { outputs in
-            answer.write(
-                outputs,
-                wasBatch: batch.wasBatch,
-                requestName: request.name,
-                into: &body
+        let headerBytes = engine.scratch.read { outputs in
+            let rows = AnswerRows(
+                outputs: outputs.probabilities,
+                logits: outputs.logits,
+                rowCount: batch.rowCount,
+                task: model.bundle.manifest.task
             )
+            return encoders.write(rows, batch, dialect, request, into: &body)
         }
         var response = HTTPResponse(status: .ok, body: body, route: request.route)
+        if let headerBytes {
+            response.contentType = .octets
+            let field = try? HTTPField("Inference-Header-Content-Length", headerBytes)
+            response.fields = field.map { [$0] } ?? []
+        }
         response.log.model = model.name
         response.log.version = versionText
         response.log.rows = batch.rowCount

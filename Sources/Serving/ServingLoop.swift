@@ -73,26 +73,36 @@ package final class ServingLoop: HTTPResponder {
 
     /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
-        let found = table.find(request.head.pathBytes)
-        if found?.endpoint.isHealth != true, let failure = settings.refusal(of: request) {
-            return reject(failure, request, found?.route ?? .other)
+        let match = table.find(request.head)
+        if !match.isOpen, let failure = settings.refusal(of: request) {
+            return reject(failure, request, match.route)
         }
-        guard let (endpoint, route) = found else { return reject(.unknownPath, request, .other) }
-        guard endpoint.accepts(request.head.method) else {
-            return reject(.method(allowed: endpoint.allowed), request, route)
+        switch match {
+        case .unknownPath: return reject(.unknownPath, request, .other)
+        case .wrongMethod(let allowed, let route, _):
+            return reject(.method(allowed: allowed), request, route)
+        case .found(let endpoint, let route):
+            guard endpoint.scope != nil else {
+                return .accept(bodyBytesMax: 0, route: route, isVital: true)
+            }
+            return .accept(
+                bodyBytesMax: endpoint.method == .post ? settings.bodyBytesMax : 0,
+                route: route
+            )
         }
-        guard endpoint == .predict else {
-            return .accept(bodyBytesMax: 0, route: route, isVital: true)
-        }
-        return .accept(bodyBytesMax: settings.bodyBytesMax, route: route)
     }
 
     /// Answers a request whose body is complete.
     package func respond(to request: HTTPRequest) -> Reply {
-        switch table.find(request.head.pathBytes)?.endpoint {
-        case .predict:
+        guard let (endpoint, names) = table.found(request) else {
+            return .now(failed(.unknownPath, request, .other))
+        }
+        switch endpoint.action {
+        case .predict(let dialect):
             do throws(PredictionFailure) {
-                return .now(try served(for: request).predict(request))
+                let form = try BodyForm.of(request, dialect)
+                let served = try served(for: request, names, dialect)
+                return .now(try served.predict(request, dialect, form))
             } catch {
                 return .now(failed(error, request, request.route))
             }
@@ -104,24 +114,58 @@ package final class ServingLoop: HTTPResponder {
                 HealthAnswer.ready(waiting: waiting, draining: settings.isDraining)
                     .response(route: request.route)
             )
-        default:
+        case .metrics, .status, .drift, .retrain, .promote, .rollback, .acknowledge:
             return .now(failed(.unknownPath, request, .other))
         }
     }
 
-    /// The model that a request means: the query's word, the body's, or the default.
-    private func served(for request: HTTPRequest) throws(PredictionFailure) -> ServedModel {
-        let name = try modelName(request)
-        guard let slot = models.first(where: { $0.name == name }) else {
-            throw .unknownModel(name, known: settings.models)
+    /// The version that a request means.
+    ///
+    /// The model is the path's, the query's, the body's or the default one; a version in the path
+    /// must be the one that answers.
+    private func served(
+        for request: HTTPRequest,
+        _ names: PathNames,
+        _ dialect: Dialect
+    ) throws(PredictionFailure) -> ServedModel {
+        let slot = try slot(for: request, names, dialect)
+        guard let served = slot.served else { throw .notReady(slot.name) }
+        let head = request.head
+        if let range = names.version, !head.pathPart(range, is: served.versionText) {
+            throw .versionNotLive(model: slot.name, live: served.model.version)
         }
-        guard let served = slot.served else { throw .notReady(name) }
+        if let range = names.label,
+            !ServedModel.labels.contains(where: { head.pathPart(range, is: $0) })
+        {
+            throw .unknownLabel(model: slot.name)
+        }
         return served
     }
 
-    private func modelName(_ request: HTTPRequest) throws(PredictionFailure) -> String {
+    private func slot(
+        for request: HTTPRequest,
+        _ names: PathNames,
+        _ dialect: Dialect
+    ) throws(PredictionFailure) -> Slot {
+        if let range = names.model {
+            for slot in models where request.head.pathPart(range, is: slot.name) { return slot }
+            throw .unknownModel(request.head.pathText(range), known: settings.models)
+        }
+        let name = try modelName(request, dialect)
+        guard let slot = models.first(where: { $0.name == name }) else {
+            throw .unknownModel(name, known: settings.models)
+        }
+        return slot
+    }
+
+    private func modelName(
+        _ request: HTTPRequest,
+        _ dialect: Dialect
+    ) throws(PredictionFailure) -> String {
         if request.head.hasQuery, let name = request.head.queryValue("model") { return name }
-        if models.count > 1, let name = try nameInBody(request) { return name }
+        if models.count > 1, dialect == .predict, let name = try nameInBody(request) {
+            return name
+        }
         guard let name = settings.defaultModel else {
             throw .ambiguousModel(known: settings.models)
         }
@@ -160,14 +204,4 @@ package struct CountedRows: Sendable {
         self.blocks = blocks
         self.dropped = dropped
     }
-}
-
-extension Endpoint {
-    /// Whether a method is the endpoint's own; `HEAD` stands for `GET`.
-    func accepts(_ method: HTTPMethod) -> Bool {
-        method == self.method || (method == .head && self.method == .get)
-    }
-
-    /// The value of `Allow`.
-    var allowed: String { method == .get ? "GET, HEAD" : "POST" }
 }

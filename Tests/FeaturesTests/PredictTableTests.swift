@@ -133,7 +133,7 @@ import Testing
             (#"{"features":"a"}"#, "features: expected an object or an array, found a string"),
             (
                 #"{"image":[1]}"#,
-                "body: unknown key \"image\" at byte 1: expected features or model"
+                "body: unknown key \"image\" at byte 1: expected features, model or parameters"
             ),
             (#"{"features":[1,"pro",2],"scaled":true}"#, "body: unknown key \"scaled\""),
             (

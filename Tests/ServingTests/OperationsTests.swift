@@ -238,19 +238,24 @@ import Testing
         }
     }
 
-    @Test("each endpoint stands on one listener, and health on both")
+    @Test("each path stands on its listeners, and health on both, without a key")
     func listeners() throws {
-        for endpoint in Endpoint.allCases {
-            let tables = try Listener.allCases.filter {
-                try EndpointTable($0).routes.labels.contains(endpoint.rawValue)
-            }
-            let expected: [Listener]
-            switch endpoint {
-            case .predict: expected = [.api]
-            case .live, .ready: expected = [.api, .operations]
-            default: expected = [.operations]
-            }
-            #expect(tables == expected)
+        for listener in Listener.allCases {
+            let labels = try EndpointTable(listener).routes.labels.dropFirst()
+            let expected = Set(
+                Endpoint.all.filter { $0.listeners.contains(listener) }.map(\.pattern)
+            )
+            #expect(Set(labels) == expected)
+        }
+        for path in ["/livez", "/readyz"] {
+            let endpoint = try #require(Endpoint.all.first { $0.pattern == path })
+            #expect(endpoint.listeners == Set(Listener.allCases))
+            #expect(endpoint.scope == nil)
+        }
+        // What changes state is for operators, and not where clients come.
+        for endpoint in Endpoint.all where endpoint.pattern.hasPrefix("/admin") {
+            #expect(endpoint.listeners == [.operations])
+            #expect(endpoint.scope == .operate)
         }
     }
 }

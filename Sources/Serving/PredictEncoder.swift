@@ -1,18 +1,15 @@
 internal import HTTPTransport
 internal import ModelStore
 internal import NIOCore
-internal import NeuralNetwork
 
-/// What stays the same in every answer of one version, rendered once.
-struct PredictionResponse {
-    private let task: ModelTask
+/// Writes the answers of `POST /predict`; what stays the same in all of a version is rendered once.
+struct PredictEncoder {
     /// Each class's `"class":9,"label":"Ankle boot"`, ready to be copied.
     private let classes: [ByteBuffer]
     /// `,"model":"fashion","version":"3","request_id":`.
-    private let tail: ByteBuffer
+    let tail: ByteBuffer
 
     init(_ model: ActiveModel) {
-        task = model.bundle.manifest.task
         classes = model.bundle.manifest.labels.enumerated().map { index, label in
             var bytes = ByteBuffer()
             bytes.writeString("\"class\":\(index),\"label\":")
@@ -31,27 +28,22 @@ struct PredictionResponse {
     /// Writes the body of an answer.
     ///
     /// - Parameters:
-    ///   - outputs: The network's answers; all finite.
+    ///   - rows: The network's answers; all finite.
     ///   - wasBatch: Whether the request used the form of several rows.
     ///   - requestName: What the request is called.
     ///   - body: Where the text goes; it is empty.
     func write(
-        _ outputs: borrowing InferenceScratch,
+        _ rows: borrowing AnswerRows,
         wasBatch: Bool,
         requestName: RequestName,
         into body: inout ByteBuffer
     ) {
-        let width = outputs.outputWidth
         body.writeInteger(UInt8(ascii: "{"))
         if wasBatch { body.writeStaticString("\"predictions\":[") }
-        for row in 0..<outputs.rowCount {
+        for row in 0..<rows.rowCount {
             if row > 0 { body.writeInteger(UInt8(ascii: ",")) }
             if wasBatch { body.writeInteger(UInt8(ascii: "{")) }
-            writeRow(
-                outputs.probabilities.extracting(row * width..<(row + 1) * width),
-                outputs.predictedClass(row: row),
-                into: &body
-            )
+            writeRow(rows, row, into: &body)
             if wasBatch { body.writeInteger(UInt8(ascii: "}")) }
         }
         if wasBatch { body.writeInteger(UInt8(ascii: "]")) }
@@ -61,22 +53,15 @@ struct PredictionResponse {
         body.writeStaticString("\"}\n")
     }
 
-    private func writeRow(_ outputs: Span<Float>, _ predicted: Int, into body: inout ByteBuffer) {
-        if task == .regression {
+    private func writeRow(_ rows: borrowing AnswerRows, _ row: Int, into body: inout ByteBuffer) {
+        if rows.task == .regression {
             body.writeStaticString("\"value\":")
-            body.writeJSON(outputs[0])
+            body.writeJSON(rows.outputs[row])
             return
         }
+        let predicted = rows.predictedClass(row: row)
         if predicted < classes.count { body.writeImmutableBuffer(classes[predicted]) }
-        body.writeStaticString(",\"probabilities\":[")
-        if task == .binary {
-            body.writeJSON(1 - outputs[0])
-            body.writeInteger(UInt8(ascii: ","))
-        }
-        for index in outputs.indices {
-            if index > 0 { body.writeInteger(UInt8(ascii: ",")) }
-            body.writeJSON(outputs[index])
-        }
-        body.writeInteger(UInt8(ascii: "]"))
+        body.writeStaticString(",\"probabilities\":")
+        body.writeProbabilities(rows, row: row)
     }
 }

@@ -1,0 +1,92 @@
+internal import Features
+internal import HTTPTransport
+internal import ModelStore
+internal import NIOCore
+
+/// What turns the bodies of all dialects into rows, for one version.
+struct Decoders {
+    private let predict: PredictDecoder
+    private let instances: InstancesDecoder
+    private let tensors: TensorDecoder
+    private let plain: PlainDecoder
+
+    init(_ manifest: Manifest, rowsMax: Int) {
+        predict = PredictDecoder(schema: manifest.schema, rowsMax: rowsMax)
+        instances = InstancesDecoder(predict)
+        plain = PlainDecoder(predict)
+        let outputs = TensorOutput.all(of: manifest.task)
+        tensors = TensorDecoder(
+            predict,
+            outputs: outputs.map(\.name),
+            classified: outputs.firstIndex(of: .probabilities)
+        )
+    }
+
+    /// Reads the body of a request.
+    func decode(
+        _ request: HTTPRequest,
+        _ dialect: Dialect,
+        _ form: BodyForm,
+        into batch: inout FeatureBatch
+    ) throws(PredictionFailure) {
+        let headerBytes = dialect == .tensors ? try request.inferenceHeaderBytes() : nil
+        let datatype = form == .octets ? try request.datatype() : nil
+        let body = request.body.readableBytesUInt8Span
+        do throws(FeatureError) {
+            switch (dialect, form) {
+            case (.tensors, _): try tensors.decode(body, headerBytes: headerBytes, into: &batch)
+            case (.predict, .json): try predict.decode(body, into: &batch)
+            case (_, .json): try instances.decode(body, into: &batch)
+            case (_, .text):
+                try plain.decodeText(body, header: request.textHeader, into: &batch)
+            case (_, .octets): try plain.decodeBytes(body, datatype: datatype, into: &batch)
+            }
+        } catch {
+            throw .input(error)
+        }
+    }
+}
+
+/// What turns answers into the bodies of all dialects, for one version.
+struct Encoders {
+    private let predict: PredictEncoder
+    private let instances: InstancesEncoder
+    private let tensors: TensorEncoder
+
+    init(_ model: ActiveModel) {
+        predict = PredictEncoder(model)
+        instances = InstancesEncoder(tail: predict.tail)
+        tensors = TensorEncoder(model)
+    }
+
+    /// Writes the body of an answer; all its numbers are finite.
+    ///
+    /// - Returns: The length of the JSON in the body, where binary data follows it.
+    func write(
+        _ rows: borrowing AnswerRows,
+        _ batch: FeatureBatch,
+        _ dialect: Dialect,
+        _ request: HTTPRequest,
+        into body: inout ByteBuffer
+    ) -> Int? {
+        switch dialect {
+        case .predict:
+            predict.write(
+                rows,
+                wasBatch: batch.wasBatch,
+                requestName: request.name,
+                into: &body
+            )
+        case .instances, .invocations:
+            instances.write(
+                rows,
+                isColumnar: batch.options.isColumnar,
+                requestName: request.name,
+                into: &body
+            )
+        case .tensors:
+            return tensors.write(rows, batch.options, request.body, into: &body)
+        }
+        return nil
+    }
+}

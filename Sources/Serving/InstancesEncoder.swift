@@ -1,0 +1,57 @@
+internal import HTTPTransport
+internal import ModelStore
+internal import NIOCore
+
+/// Writes the answers of `:predict`: `predictions` by rows, or `outputs` by columns.
+///
+/// A row's answer is the list of its probabilities, as a network with one softmax output gives it
+/// in TensorFlow Serving, or the value of a regression. Model, version and request id follow;
+/// clients of those servers pass over them.
+struct InstancesEncoder {
+    /// `,"model":"fashion","version":"3","request_id":`.
+    private let tail: ByteBuffer
+
+    init(tail: ByteBuffer) { self.tail = tail }
+
+    /// Writes the body of an answer.
+    ///
+    /// - Parameters:
+    ///   - rows: The network's answers; all finite.
+    ///   - isColumnar: Whether the request was written by columns.
+    ///   - requestName: What the request is called.
+    ///   - body: Where the text goes; it is empty.
+    func write(
+        _ rows: borrowing AnswerRows,
+        isColumnar: Bool,
+        requestName: RequestName,
+        into body: inout ByteBuffer
+    ) {
+        // One output tensor without a name: its values by columns are the same list.
+        body.writeStaticString(isColumnar ? "{\"outputs\":[" : "{\"predictions\":[")
+        for row in 0..<rows.rowCount {
+            if row > 0 { body.writeInteger(UInt8(ascii: ",")) }
+            if rows.task == .regression {
+                body.writeJSON(rows.outputs[row])
+            } else {
+                body.writeProbabilities(rows, row: row)
+            }
+        }
+        body.writeInteger(UInt8(ascii: "]"))
+        body.writeImmutableBuffer(tail)
+        body.writeInteger(UInt8(ascii: "\""))
+        requestName.write(to: &body)
+        body.writeStaticString("\"}\n")
+    }
+}
+
+extension ByteBuffer {
+    /// Writes the probabilities of a row as an array.
+    mutating func writeProbabilities(_ rows: borrowing AnswerRows, row: Int) {
+        writeInteger(UInt8(ascii: "["))
+        for index in 0..<rows.classCount {
+            if index > 0 { writeInteger(UInt8(ascii: ",")) }
+            writeJSON(rows.probability(row: row, of: index))
+        }
+        writeInteger(UInt8(ascii: "]"))
+    }
+}

@@ -1,0 +1,211 @@
+internal import Features
+internal import ModelStore
+internal import NIOCore
+
+/// Writes the answers of the Open Inference Protocol, in JSON, in binary form, or in both.
+struct TensorEncoder {
+    /// `{"model_name":"fashion","model_version":"3"`.
+    private let head: ByteBuffer
+    /// Each class's label as plain text.
+    private let labels: [String]
+    private let outputs: [TensorOutput]
+
+    init(_ model: ActiveModel) {
+        var head = ByteBuffer()
+        head.writeStaticString("{\"model_name\":")
+        head.writeJSON(model.name)
+        head.writeStaticString(",\"model_version\":")
+        head.writeJSON(String(model.version))
+        self.head = head
+        labels = model.bundle.manifest.labels
+        outputs = TensorOutput.all(of: model.bundle.manifest.task)
+    }
+
+    /// Writes the body of an answer: the JSON, and after it the outputs that shall be binary.
+    ///
+    /// - Parameters:
+    ///   - rows: The network's answers; all finite.
+    ///   - options: Which outputs are wanted, and how.
+    ///   - request: The body of the request, which holds its id.
+    ///   - body: Where the bytes go; it is empty.
+    /// - Returns: The length of the JSON; nil when nothing follows it.
+    func write(
+        _ rows: borrowing AnswerRows,
+        _ options: RequestOptions,
+        _ request: ByteBuffer,
+        into body: inout ByteBuffer
+    ) -> Int? {
+        body.writeImmutableBuffer(head)
+        if let range = options.identifier,
+            let text = request.getSlice(
+                at: request.readerIndex + range.lowerBound,
+                length: range.count
+            )
+        {
+            body.writeStaticString(",\"id\":")
+            body.writeImmutableBuffer(text)
+        }
+        body.writeStaticString(",\"outputs\":[")
+        var binary = ByteBuffer()
+        if options.outputs.isEmpty {
+            for index in outputs.indices {
+                if index > 0 { body.writeInteger(UInt8(ascii: ",")) }
+                write(rows, RequestedOutput(index: index), options, &body, &binary)
+            }
+        } else {
+            for (place, output) in options.outputs.enumerated() {
+                if place > 0 { body.writeInteger(UInt8(ascii: ",")) }
+                write(rows, output, options, &body, &binary)
+            }
+        }
+        body.writeStaticString("]}")
+        guard binary.readableBytes > 0 else { return nil }
+        let length = body.readableBytes
+        body.writeBuffer(&binary)
+        return length
+    }
+
+    /// One output: its description, and its elements in one of the two forms.
+    private func write(
+        _ rows: borrowing AnswerRows,
+        _ requested: RequestedOutput,
+        _ options: RequestOptions,
+        _ body: inout ByteBuffer,
+        _ binary: inout ByteBuffer
+    ) {
+        let output = outputs[requested.index]
+        let classCount = min(requested.classCount, rows.classCount)
+        body.writeStaticString("{\"name\":\"")
+        body.writeString(output.name)
+        body.writeStaticString("\",\"datatype\":\"")
+        body.writeString(classCount > 0 ? "BYTES" : output.datatype.rawValue)
+        body.writeStaticString("\",\"shape\":[")
+        body.writeString("\(rows.rowCount)")
+        let width = classCount > 0 ? classCount : output == .probabilities ? rows.classCount : nil
+        if let width { body.writeString(",\(width)") }
+        guard requested.isBinary ?? options.isBinary else {
+            body.writeStaticString("],\"data\":[")
+            if classCount > 0 {
+                writeClasses(rows, classCount, &body)
+            } else {
+                writeNumbers(rows, output, &body)
+            }
+            body.writeStaticString("]}")
+            return
+        }
+        let start = binary.readableBytes
+        if classCount > 0 {
+            writeBinaryClasses(rows, classCount, &binary)
+        } else {
+            writeBinaryNumbers(rows, output, &binary)
+        }
+        body.writeStaticString("],\"parameters\":{\"binary_data_size\":")
+        body.writeString("\(binary.readableBytes - start)")
+        body.writeStaticString("}}")
+    }
+
+    // MARK: Numbers
+
+    private func writeNumbers(
+        _ rows: borrowing AnswerRows,
+        _ output: TensorOutput,
+        _ body: inout ByteBuffer
+    ) {
+        for row in 0..<rows.rowCount {
+            if row > 0 { body.writeInteger(UInt8(ascii: ",")) }
+            switch output {
+            case .probabilities:
+                for index in 0..<rows.classCount {
+                    if index > 0 { body.writeInteger(UInt8(ascii: ",")) }
+                    body.writeJSON(rows.probability(row: row, of: index))
+                }
+            case .class: body.writeString("\(rows.predictedClass(row: row))")
+            case .value: body.writeJSON(rows.outputs[row])
+            }
+        }
+    }
+
+    private func writeBinaryNumbers(
+        _ rows: borrowing AnswerRows,
+        _ output: TensorOutput,
+        _ binary: inout ByteBuffer
+    ) {
+        for row in 0..<rows.rowCount {
+            switch output {
+            case .probabilities:
+                for index in 0..<rows.classCount {
+                    let bits = rows.probability(row: row, of: index).bitPattern
+                    binary.writeInteger(bits, endianness: .little)
+                }
+            case .class:
+                binary.writeInteger(Int64(rows.predictedClass(row: row)), endianness: .little)
+            case .value:
+                binary.writeInteger(rows.outputs[row].bitPattern, endianness: .little)
+            }
+        }
+    }
+
+    // MARK: Classes
+
+    private func writeClasses(
+        _ rows: borrowing AnswerRows,
+        _ count: Int,
+        _ body: inout ByteBuffer
+    ) {
+        for row in 0..<rows.rowCount {
+            for (place, index) in best(rows, row, count).enumerated() {
+                if row + place > 0 { body.writeInteger(UInt8(ascii: ",")) }
+                body.writeJSON(text(rows, row, index))
+            }
+        }
+    }
+
+    private func writeBinaryClasses(
+        _ rows: borrowing AnswerRows,
+        _ count: Int,
+        _ binary: inout ByteBuffer
+    ) {
+        for row in 0..<rows.rowCount {
+            for index in best(rows, row, count) {
+                let text = text(rows, row, index)
+                binary.writeInteger(UInt32(clamping: text.utf8.count), endianness: .little)
+                binary.writeString(text)
+            }
+        }
+    }
+
+    /// `<probability>:<index>:<label>`.
+    private func text(_ rows: borrowing AnswerRows, _ row: Int, _ index: Int) -> String {
+        let label = labels.indices.contains(index) ? ":\(labels[index])" : ""
+        return "\(rows.probability(row: row, of: index)):\(index)\(label)"
+    }
+
+    /// The most probable classes, best first; of equals the first.
+    private func best(_ rows: borrowing AnswerRows, _ row: Int, _ count: Int) -> [Int] {
+        var order: [(value: Float, index: Int)] = []
+        for index in 0..<rows.classCount {
+            order.append((rows.probability(row: row, of: index), index))
+        }
+        order.sort { ($0.value, $1.index) > ($1.value, $0.index) }
+        return order.prefix(count).map(\.index)
+    }
+}
+
+/// The output tensors of a model.
+enum TensorOutput: String, Sendable {
+    /// FP32 `[n, C]`.
+    case probabilities
+    /// INT64 `[n]`.
+    case `class`
+    /// FP32 `[n]`.
+    case value
+
+    var name: String { rawValue }
+
+    var datatype: TensorDatatype { self == .class ? .int64 : .float32 }
+
+    /// Those of a task, in the order in which they are told.
+    static func all(of task: ModelTask) -> [TensorOutput] {
+        task == .regression ? [.value] : [.probabilities, .class]
+    }
+}
