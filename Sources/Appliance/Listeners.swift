@@ -55,7 +55,7 @@ struct Listeners {
                     settings: settings,
                     table: table,
                     actions: actions,
-                    waitingModels: operations.waitingModels,
+                    models: operations.models,
                     eventLoop: loop
                 )
             }

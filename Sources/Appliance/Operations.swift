@@ -14,11 +14,10 @@ struct Operations: Sendable {
     let drift: DriftService
     let followers: [ModelFollower]
 
-    /// The models that have no version yet, as `/readyz` says; from the gauges, without waiting.
-    var waitingModels: @Sendable () -> [String] {
-        let metrics = parts.servingMetrics
-        let names = parts.settings.models.map(\.name)
-        return { names.filter { !metrics.isReady($0) } }
+    /// Whether each model answers, told without waiting.
+    var models: @Sendable () -> [ModelState] {
+        let followers = followers
+        return { followers.map(\.state) }
     }
 
     /// The actions for the listener.
@@ -53,6 +52,8 @@ struct Operations: Sendable {
                     )
                 }
             },
+            load: { model, caller in await load(model, caller) },
+            unload: { model, caller in await unload(model, caller) },
             acknowledge: { model, caller in await acknowledge(model, caller) }
         )
     }
@@ -134,6 +135,38 @@ struct Operations: Sendable {
             return failure(status, error.code, "\(error)")
         } catch {
             return failure(model == nil ? 400 : 404, "model_unknown", "\(error)")
+        }
+    }
+
+    private struct Loaded: Encodable {
+        let name: String
+        var load: Bool?
+        var unload: Bool?
+    }
+
+    private func follower(_ model: String) -> ModelFollower? {
+        zip(parts.settings.models, followers).first { $0.0.name == model }?.1
+    }
+
+    private func load(_ model: String, _ caller: OperationsActions.Caller) async -> Result {
+        guard let follower = follower(model) else {
+            return failure(404, "model_unknown", "no model is named \(model.prefix(64))")
+        }
+        audit("load requested", model, caller)
+        if let problem = await follower.load() {
+            return failure(503, "model_not_ready", "model \(model): \(problem)")
+        }
+        return await answer { Loaded(name: model, load: true) }
+    }
+
+    private func unload(_ model: String, _ caller: OperationsActions.Caller) async -> Result {
+        guard let follower = follower(model) else {
+            return failure(404, "model_unknown", "no model is named \(model.prefix(64))")
+        }
+        audit("unload requested", model, caller)
+        return await answer {
+            try await follower.unload()
+            return Loaded(name: model, unload: true)
         }
     }
 

@@ -14,6 +14,7 @@ extension Settings {
             watchedModels: Set(models.filter(\.drift.enabled).map(\.name)),
             bodyBytesMax: listener.limits.bodyBytesMax,
             rowsMax: listener.limits.rowsMax,
+            serverVersion: ApplianceVersion.text,
             token: try listener.tokenFile.map { try token($0) }
         )
     }

@@ -5,16 +5,26 @@
 /// the one input, as in `{"image": […]}`. `{"inputs": …}` is the same by columns: an array of
 /// rows, or `{"image": [rows]}`, or for tables one array a column. `signature_name` and
 /// `parameters` are read, other members are passed over, as those servers do.
+///
+/// MLflow's `{"dataframe_records": […]}` is the same as `instances`, and
+/// `{"dataframe_split": {"columns": […], "data": [[…]]}}` names the columns once.
 package struct InstancesDecoder: Sendable {
     let rows: PredictDecoder
+    /// Whether MLflow's forms are taken, too.
+    let takesFrames: Bool
 
     /// The only signature that a model has.
     package static let signature = "serving_default"
 
     /// Prepares to decode for one model.
     ///
-    /// - Parameter rows: The decoder of its rows.
-    package init(_ rows: PredictDecoder) { self.rows = rows }
+    /// - Parameters:
+    ///   - rows: The decoder of its rows.
+    ///   - takesFrames: Whether MLflow's forms are taken, too.
+    package init(_ rows: PredictDecoder, takesFrames: Bool = false) {
+        self.rows = rows
+        self.takesFrames = takesFrames
+    }
 
     /// The members that are read, for finding repeated ones.
     private struct Seen {
@@ -53,7 +63,12 @@ package struct InstancesDecoder: Sendable {
         _ seen: inout Seen
     ) throws(FeatureError) {
         let isColumnar = reader.matches(key, "inputs")
-        if isColumnar || reader.matches(key, "instances") {
+        if takesFrames, reader.matches(key, "dataframe_split") {
+            try Self.once(&seen.rows, key, reader)
+            try readFrame(&reader, into: &batch)
+        } else if isColumnar || reader.matches(key, "instances")
+            || (takesFrames && reader.matches(key, "dataframe_records"))
+        {
             try Self.once(&seen.rows, key, reader)
             batch.options.isColumnar = isColumnar
             if isColumnar {

@@ -4,7 +4,12 @@ internal import NIOCore
 extension HTTPRequestHead {
     /// Whether the client takes gzip (RFC 9110 §12.5.3): named, or meant by `*`, and not at
     /// quality 0.
-    package var acceptsGzip: Bool {
+    package var acceptsGzip: Bool { accepts("gzip", or: "x-gzip") }
+
+    /// Whether the client takes deflate, which is the format of zlib (RFC 9110 §8.4.1.2).
+    package var acceptsDeflate: Bool { accepts("deflate", or: "deflate") }
+
+    private func accepts(_ name: StaticString, or alias: StaticString) -> Bool {
         let span = bytes.readableBytesUInt8Span
         var star: Bool?
         for field in fields where span.equalsIgnoringCase("accept-encoding", in: field.name) {
@@ -13,8 +18,8 @@ extension HTTPRequestHead {
                 var end = start
                 while end < field.value.upperBound, span[end] != ByteClass.comma { end += 1 }
                 let (coding, isWanted) = Self.preference(span, start..<end)
-                if span.equalsIgnoringCase("gzip", in: coding)
-                    || span.equalsIgnoringCase("x-gzip", in: coding)
+                if span.equalsIgnoringCase(name, in: coding)
+                    || span.equalsIgnoringCase(alias, in: coding)
                 {
                     return isWanted
                 }
@@ -51,6 +56,10 @@ extension HTTPResponse {
     /// A body shorter than this is not worth the client's and the server's work.
     package static var gzipBytesMin: Int { 1024 }
 
+    /// A body longer than this is not compressed on an event loop that answers predictions: at some
+    /// ten microseconds a kilobyte, the others would wait for it.
+    package static var codedBytesMax: Int { 256 << 10 }
+
     /// The response with its body compressed, where the client takes that and it makes it shorter.
     ///
     /// Compressing takes some ten microseconds a kilobyte, so it is not for an event loop that
@@ -60,13 +69,37 @@ extension HTTPResponse {
     /// - Returns: the response, which then says that it varies with the client's wish.
     package func gzipped(_ accepted: Bool) -> HTTPResponse {
         guard body.readableBytes >= Self.gzipBytesMin, status.allowsContent else { return self }
+        return coded(accepted ? .gzip : nil)
+    }
+
+    /// The response as a client wants it: with gzip, with deflate, or as it is.
+    ///
+    /// Short and very long bodies are left alone.
+    ///
+    /// - Parameter head: The request's.
+    /// - Returns: the response, which then says that it varies with the client's wish.
+    package func coded(for head: HTTPRequestHead) -> HTTPResponse {
+        guard (Self.gzipBytesMin...Self.codedBytesMax).contains(body.readableBytes) else {
+            return self
+        }
+        return coded(head.acceptsGzip ? .gzip : head.acceptsDeflate ? .deflate : nil)
+    }
+
+    private func coded(_ coding: ContentCoding?) -> HTTPResponse {
         var response = self
         if let field = try? HTTPField("Vary", "Accept-Encoding") { response.fields.append(field) }
         // Level 1: on the text of metrics, higher ones take twice the time for a tenth of the size.
-        guard accepted,
-            let coded = try? Gzip.compress(body.readableBytesUInt8Span, level: 1),
+        guard let coding,
+            let coded = try? Gzip.compress(
+                body.readableBytesUInt8Span,
+                format: coding == .deflate ? .zlib : .gzip,
+                level: 1
+            ),
             coded.count < body.readableBytes,
-            let field = try? HTTPField("Content-Encoding", "gzip")
+            let field = try? HTTPField(
+                "Content-Encoding",
+                coding == .deflate ? "deflate" : "gzip"
+            )
         else { return response }
         response.fields.append(field)
         response.body = ByteBuffer(bytes: coded)

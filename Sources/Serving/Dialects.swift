@@ -9,11 +9,13 @@ struct Decoders {
     private let instances: InstancesDecoder
     private let tensors: TensorDecoder
     private let plain: PlainDecoder
+    private let invocations: InstancesDecoder
 
     init(_ manifest: Manifest, rowsMax: Int) {
         predict = PredictDecoder(schema: manifest.schema, rowsMax: rowsMax)
         instances = InstancesDecoder(predict)
         plain = PlainDecoder(predict)
+        invocations = InstancesDecoder(predict, takesFrames: true)
         let outputs = TensorOutput.all(of: manifest.task)
         tensors = TensorDecoder(
             predict,
@@ -36,6 +38,7 @@ struct Decoders {
             switch (dialect, form) {
             case (.tensors, _): try tensors.decode(body, headerBytes: headerBytes, into: &batch)
             case (.predict, .json): try predict.decode(body, into: &batch)
+            case (.invocations, .json): try invocations.decode(body, into: &batch)
             case (_, .json): try instances.decode(body, into: &batch)
             case (_, .text):
                 try plain.decodeText(body, header: request.textHeader, into: &batch)

@@ -30,9 +30,19 @@ package struct Endpoint: Sendable {
     /// What answers a request.
     enum Action: Sendable, Equatable {
         case predict(Dialect)
-        case live, ready
+        case live, ready, alive
+        case description, server, models, model(ModelView)
+        case statistics, repositoryIndex, load, unload
         case metrics, status, drift
         case retrain, promote, rollback, acknowledge
+    }
+
+    /// What is told of a model.
+    enum ModelView: Sendable, Equatable {
+        /// As the Open Inference Protocol does.
+        case metadata, ready, configuration, statistics
+        /// As TensorFlow Serving and KServe V1 do.
+        case status, signatures
     }
 
     private init(
@@ -52,7 +62,8 @@ package struct Endpoint: Sendable {
     }
 
     /// The table; what is asked for most often stands first.
-    package static let all: [Endpoint] = predictions + health + operations
+    package static let all: [Endpoint] =
+        predictions + health + models + repository + operations
 
     private static let predictions = [
         Endpoint(
@@ -79,7 +90,24 @@ package struct Endpoint: Sendable {
     ]
 
     private static let health = [
+        Endpoint(.get, "/", .alive, nil, [.api], "Whether the process works, as KServe V1 asks."),
         Endpoint(.get, "/ping", .ready, nil, [.api], "The same as /readyz, for SageMaker."),
+        Endpoint(
+            .get,
+            "/v2/health/live",
+            .live,
+            nil,
+            [.api, .operations],
+            "Whether the process works."
+        ),
+        Endpoint(
+            .get,
+            "/v2/health/ready",
+            .ready,
+            nil,
+            [.api, .operations],
+            "Whether every model can answer."
+        ),
         Endpoint(.get, "/livez", .live, nil, [.api, .operations], "Whether the process works."),
         Endpoint(
             .get,
@@ -90,6 +118,79 @@ package struct Endpoint: Sendable {
             "Whether every model can answer."
         ),
     ]
+
+    private static let models =
+        [
+            information(
+                "/openapi.json",
+                .description,
+                [.api, .operations],
+                "This description."
+            ),
+            information("/v2", .server, [.api, .operations], "What this server is."),
+            information("/v2/", .server, [.api, .operations], "What this server is."),
+            information("/v2/models", .models, [.api], "The names of the models."),
+            information("/v1/models", .models, [.api], "The names of the models."),
+            information("/v2/models/stats", .statistics, [.api], "Counts and times."),
+            view("/v1/models/{model}", .status, "Whether a model answers, and its version."),
+            view("/v1/models/{model}/versions/{version}", .status, "Whether a version answers."),
+            view("/v1/models/{model}/labels/{label}", .status, "The version that has a label."),
+            view("/v1/models/{model}/metadata", .signatures, "Inputs and outputs."),
+            view(
+                "/v1/models/{model}/versions/{version}/metadata",
+                .signatures,
+                "Inputs and outputs."
+            ),
+        ]
+        + [
+            ("", ModelView.metadata, "Inputs and outputs."),
+            ("/ready", .ready, "Whether it answers."),
+            ("/config", .configuration, "Inputs and outputs, as Triton's tools read them."),
+            ("/stats", .statistics, "Counts and times."),
+        ].flatMap {
+            [
+                view("/v2/models/{model}\($0.0)", $0.1, $0.2),
+                view("/v2/models/{model}/versions/{version}\($0.0)", $0.1, $0.2),
+            ]
+        }
+
+    private static let repository = [
+        Endpoint(
+            .post,
+            "/v2/repository/index",
+            .repositoryIndex,
+            .predict,
+            [.api, .operations],
+            "The models, and whether each answers."
+        ),
+        operation(
+            .post,
+            "/v2/repository/models/{model}/load",
+            .load,
+            "Takes a model's current version into service, anew if need be."
+        ),
+        operation(
+            .post,
+            "/v2/repository/models/{model}/unload",
+            .unload,
+            "Takes a model out of service until it is loaded."
+        ),
+    ]
+
+    private static func information(
+        _ pattern: String,
+        _ action: Action,
+        _ listeners: Set<Listener>,
+        _ summary: String
+    ) -> Endpoint {
+        Endpoint(.get, pattern, action, .predict, listeners, summary)
+    }
+
+    private static func view(_ pattern: String, _ view: ModelView, _ summary: String) -> Endpoint {
+        // A client that loads and unloads asks the same listener whether the model is ready.
+        let listeners: Set<Listener> = view == .ready ? [.api, .operations] : [.api]
+        return Endpoint(.get, pattern, .model(view), .predict, listeners, summary)
+    }
 
     private static let operations = [
         operation(.get, "/metrics", .metrics, "All metrics, as Prometheus reads them."),

@@ -7,6 +7,8 @@ internal import NIOCore
 /// model answers, also during a swap.
 enum HealthAnswer {
     case live
+    /// The same in the words of KServe V1.
+    case alive
     case ready(waiting: [String], draining: Bool)
 
     func response(route: HTTPRoute) -> HTTPResponse {
@@ -14,6 +16,9 @@ enum HealthAnswer {
         switch self {
         case .live:
             body.writeStaticString("{\"live\":true}\n")
+            return HTTPResponse(status: .ok, body: body, route: route)
+        case .alive:
+            body.writeStaticString("{\"status\":\"alive\"}\n")
             return HTTPResponse(status: .ok, body: body, route: route)
         case .ready(let waiting, let draining):
             guard waiting.isEmpty && !draining else {

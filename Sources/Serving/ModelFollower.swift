@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 package import Logging
 package import ModelStore
+internal import Synchronization
 package import Telemetry
 
 /// Follows a model's store: whoever changes the pointer, the change is live within 200 ms.
@@ -17,10 +18,12 @@ package actor ModelFollower {
     private let wentLive: @Sendable (ActiveModel) async -> Void
     private let nothingToServe: @Sendable () async -> Void
     private var seen: ModelDirectory.Pointer?
-    private var problem: String?
+    private var problem: String? { didSet { tellState() } }
+    private var isUnloaded = false { didSet { tellState() } }
     /// When a pointer that failed is tried again: what failed may have passed by then.
     private var retryAt: ContinuousClock.Instant?
-    private var live: LiveVersion?
+    private var live: LiveVersion? { didSet { tellState() } }
+    private let shared: Mutex<ModelState>
     /// The version that answered before: its counters stay until the next swap, so that a scrape
     /// still finds its last rows.
     private var before: LiveVersion?
@@ -68,6 +71,7 @@ package actor ModelFollower {
         self.clock = clock
         self.wentLive = wentLive
         self.nothingToServe = nothingToServe
+        shared = Mutex(ModelState(name: directory.model))
         metrics.prepare(model: directory.model)
     }
 
@@ -76,6 +80,41 @@ package actor ModelFollower {
 
     /// Why the version that the pointer names was refused; nil when it was not.
     package var lastProblem: String? { problem }
+
+    /// Whether the model answers, for those who cannot wait.
+    nonisolated package var state: ModelState { shared.withLock { $0 } }
+
+    private func tellState() {
+        let state = ModelState(
+            name: directory.model,
+            version: live?.version,
+            isUnloaded: isUnloaded,
+            problem: problem
+        )
+        shared.withLock { $0 = state }
+    }
+
+    /// Takes the model out of service until ``load()``: whatever is published meanwhile waits.
+    ///
+    /// - Throws: What a closed loop throws.
+    package func unload() async throws {
+        isUnloaded = true
+        release(try await loops.remove(directory.model))
+        metrics.versions.ready.series([directory.model]).set(0)
+        if let old = live { metrics.versions.info.remove(Self.labels(old, directory.model)) }
+        live = nil
+        logger.notice("model unloaded", metadata: ["model": "\(directory.model)"])
+    }
+
+    /// Takes the store's current version into service, whether it answers already or not.
+    ///
+    /// - Returns: Why none answers now; nil when one does.
+    package func load() async -> String? {
+        isUnloaded = false
+        seen = nil
+        await look()
+        return live == nil ? problem ?? "no version yet" : nil
+    }
 
     /// Follows until the task is cancelled.
     package func run() async {
@@ -88,7 +127,8 @@ package actor ModelFollower {
     /// Looks at the pointer once, and swaps when it has changed.
     package func look() async {
         do {
-            guard let pointer = try directory.current(), pointer != seen || isRetryDue else {
+            guard !isUnloaded, let pointer = try directory.current(), pointer != seen || isRetryDue
+            else {
                 return
             }
             seen = pointer
@@ -142,6 +182,11 @@ package actor ModelFollower {
         let series = ServedModelMetrics(metrics, model)
         let released = try await loops.install(model, metrics: series)
         observe(.install, since: installing)
+        // Taken out of service while this version was on its way.
+        guard !isUnloaded else {
+            seen = nil
+            return release(released + (try await loops.remove(model.name)))
+        }
         let old = live
         let now = clock()
         live = LiveVersion(
@@ -191,13 +236,18 @@ package actor ModelFollower {
     private func forget(_ old: LiveVersion?, now version: Int) {
         guard let old, old.version != version else { return }
         let name = directory.model
-        metrics.versions.info.remove([name, String(old.version), old.digest])
+        metrics.versions.info.remove(Self.labels(old, name))
         defer { before = old }
         guard let before, before.version != version, before.version != old.version else { return }
         let classes = before.manifest.task == .regression ? ["value"] : before.manifest.labels
         for label in classes {
             metrics.answers.predictions.remove([name, String(before.version), label])
         }
+    }
+
+    /// The labels of a version's `leeway_model_info`.
+    private static func labels(_ version: LiveVersion, _ model: String) -> [String] {
+        [model, String(version.version), version.digest]
     }
 
     private func observe(_ phase: VersionMetrics.SwapPhase, since start: ContinuousClock.Instant) {

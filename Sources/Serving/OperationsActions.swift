@@ -36,6 +36,10 @@ package struct OperationsActions: Sendable {
     package var promote: @Sendable (_ model: String?, _ version: Int, Caller) async -> Result
     /// Makes the version before current.
     package var rollback: @Sendable (_ model: String?, Caller) async -> Result
+    /// Takes a model's current version into service.
+    package var load: @Sendable (_ model: String, Caller) async -> Result
+    /// Takes a model out of service.
+    package var unload: @Sendable (_ model: String, Caller) async -> Result
     /// Acknowledges a drift alarm.
     package var acknowledge: @Sendable (_ model: String?, Caller) async -> Result
 
@@ -47,6 +51,8 @@ package struct OperationsActions: Sendable {
         retrain: @escaping @Sendable (_ model: String?, Caller) async -> Result,
         promote: @escaping @Sendable (_ model: String?, _ version: Int, Caller) async -> Result,
         rollback: @escaping @Sendable (_ model: String?, Caller) async -> Result,
+        load: @escaping @Sendable (_ model: String, Caller) async -> Result,
+        unload: @escaping @Sendable (_ model: String, Caller) async -> Result,
         acknowledge: @escaping @Sendable (_ model: String?, Caller) async -> Result
     ) {
         self.metrics = metrics
@@ -55,6 +61,8 @@ package struct OperationsActions: Sendable {
         self.retrain = retrain
         self.promote = promote
         self.rollback = rollback
+        self.load = load
+        self.unload = unload
         self.acknowledge = acknowledge
     }
 }

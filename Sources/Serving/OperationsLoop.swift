@@ -1,3 +1,4 @@
+internal import Features
 package import HTTPTransport
 package import NIOCore
 
@@ -8,7 +9,7 @@ package final class OperationsLoop: HTTPResponder {
     private let settings: ServingSettings
     private let table: EndpointTable
     private let actions: OperationsActions
-    private let waitingModels: @Sendable () -> [String]
+    private let models: @Sendable () -> [ModelState]
     private let eventLoop: any EventLoop
     /// Scrapes under way on this loop; a flood of them must not hide the rest.
     private var scrapes = 0
@@ -22,19 +23,19 @@ package final class OperationsLoop: HTTPResponder {
     ///   - settings: What the configuration says of the listener.
     ///   - table: The listener's endpoints.
     ///   - actions: What can be set going.
-    ///   - waitingModels: The models that have no version yet.
+    ///   - models: The state of each model, told without waiting.
     ///   - eventLoop: The loop.
     package init(
         settings: ServingSettings,
         table: EndpointTable,
         actions: OperationsActions,
-        waitingModels: @escaping @Sendable () -> [String],
+        models: @escaping @Sendable () -> [ModelState],
         eventLoop: any EventLoop
     ) {
         self.settings = settings
         self.table = table
         self.actions = actions
-        self.waitingModels = waitingModels
+        self.models = models
         self.eventLoop = eventLoop
     }
 
@@ -61,46 +62,117 @@ package final class OperationsLoop: HTTPResponder {
 
     /// Answers a request whose body is complete.
     package func respond(to request: HTTPRequest) -> Reply {
+        guard let (endpoint, names) = table.found(request) else {
+            return refuse(request, .unknownPath)
+        }
+        switch endpoint.action {
+        case .live:
+            return .now(HealthAnswer.live.response(route: request.route))
+        case .ready:
+            let waiting = models().filter(\.isWaiting).map(\.name)
+            let answer = HealthAnswer.ready(waiting: waiting, draining: settings.isDraining)
+            return .now(answer.response(route: request.route))
+        case .description, .server, .repositoryIndex, .model:
+            do throws(PredictionFailure) {
+                return .now(try information(request, endpoint.action, names))
+            } catch {
+                return refuse(request, error)
+            }
+        case .metrics: return scrape(request)
+        case .status, .drift: return report(request, endpoint.action)
+        default: return change(request, endpoint.action, names)
+        }
+    }
+
+    private func refuse(_ request: HTTPRequest, _ failure: PredictionFailure) -> Reply {
+        .now(failure.response(to: request, route: request.route))
+    }
+
+    private func report(_ request: HTTPRequest, _ action: Endpoint.Action) -> Reply {
+        let actions = actions
+        return later(request) {
+            action == .drift ? await actions.drift() : await actions.status()
+        }
+    }
+
+    /// Answers a request that changes state.
+    private func change(
+        _ request: HTTPRequest,
+        _ action: Endpoint.Action,
+        _ names: PathNames
+    ) -> Reply {
         let actions = actions
         let model = request.head.queryValue("model")
         let caller = OperationsActions.Caller(
             address: request.connection.peerAddress ?? "unknown",
             requestName: request.name.text
         )
-        switch table.found(request)?.endpoint.action {
-        case .live:
-            return .now(HealthAnswer.live.response(route: request.route))
-        case .ready:
-            let answer = HealthAnswer.ready(
-                waiting: waitingModels(),
-                draining: settings.isDraining
-            )
-            return .now(answer.response(route: request.route))
-        case .metrics:
-            return scrape(request)
-        case .status:
-            return later(request) { await actions.status() }
-        case .drift:
-            return later(request) { await actions.drift() }
-        case .retrain:
-            return later(request) { await actions.retrain(model, caller) }
+        switch action {
+        case .retrain: return later(request) { await actions.retrain(model, caller) }
         case .promote:
             guard let version = request.head.queryValue("version").flatMap({ Int($0) }) else {
-                let failure = PredictionFailure.parameter(
-                    name: "version",
-                    problem: "expected ?version=N with the number of a version"
-                )
-                return .now(failure.response(to: request, route: request.route))
+                let problem = "expected ?version=N with the number of a version"
+                return refuse(request, .parameter(name: "version", problem: problem))
             }
             return later(request) { await actions.promote(model, version, caller) }
-        case .rollback:
-            return later(request) { await actions.rollback(model, caller) }
-        case .acknowledge:
-            return later(request) { await actions.acknowledge(model, caller) }
-        case .predict, nil:
-            let failure = PredictionFailure.unknownPath
-            return .now(failure.response(to: request, route: .other))
+        case .rollback: return later(request) { await actions.rollback(model, caller) }
+        case .acknowledge: return later(request) { await actions.acknowledge(model, caller) }
+        case .load, .unload:
+            do throws(FeatureError) {
+                try RepositoryRequest.check(request.body.readableBytesUInt8Span)
+            } catch {
+                return refuse(request, .input(error))
+            }
+            let name = names.model.map { request.head.pathText($0) } ?? ""
+            return later(request) {
+                action == .load
+                    ? await actions.load(name, caller) : await actions.unload(name, caller)
+            }
+        default: return refuse(request, .unknownPath)
         }
+    }
+
+    /// What the Open Inference Protocol tells on this listener, too.
+    private func information(
+        _ request: HTTPRequest,
+        _ action: Endpoint.Action,
+        _ names: PathNames
+    ) throws(PredictionFailure) -> HTTPResponse {
+        var body = ByteBuffer()
+        switch action {
+        case .description:
+            OpenAPIDocument(listener: .operations, settings: settings, models: [])
+                .write(into: &body)
+        case .server: ServerDescription.write(settings, into: &body)
+        case .repositoryIndex:
+            try ServerDescription.writeIndex(models(), asked: request.body, into: &body)
+        default:
+            let state = try state(names, request)
+            ServerDescription.writeReady(state.name, into: &body)
+        }
+        return HTTPResponse(status: .ok, body: body, route: request.route)
+    }
+
+    /// The model that a path names, if it answers.
+    private func state(
+        _ names: PathNames,
+        _ request: HTTPRequest
+    ) throws(PredictionFailure) -> ModelState {
+        let head = request.head
+        let found = models().first { model in
+            names.model.map { head.pathPart($0, is: model.name) } ?? false
+        }
+        guard let found else {
+            let name = names.model.map { head.pathText($0) } ?? ""
+            throw .unknownModel(name, known: settings.models)
+        }
+        guard let version = found.version else {
+            throw found.isUnloaded ? .unloaded(found.name) : .notReady(found.name)
+        }
+        if let range = names.version, !head.pathPart(range, is: String(version)) {
+            throw .versionNotLive(model: found.name, live: version)
+        }
+        return found
     }
 
     /// Runs an action on the control path.

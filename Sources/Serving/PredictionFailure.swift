@@ -16,6 +16,8 @@ package enum PredictionFailure: Error, Sendable {
     case unknownLabel(model: String)
     /// The model has no version yet.
     case notReady(String)
+    /// An operator took the model out of service.
+    case unloaded(String)
     /// The body is of a type that this path does not take.
     case mediaType(expected: [String])
     /// An input is so large that the answer is not a finite number.
@@ -44,7 +46,7 @@ package enum PredictionFailure: Error, Sendable {
         case .input, .notFinite, .ambiguousModel, .parameter: .badRequest
         case .unknownModel, .unknownPath, .versionNotLive, .unknownLabel: .notFound
         case .mediaType: .unsupportedMediaType
-        case .notReady, .busy: .serviceUnavailable
+        case .notReady, .unloaded, .busy: .serviceUnavailable
         case .method: .methodNotAllowed
         case .unauthorized, .certificateMissing: .unauthorized
         case .certificateNotAllowed: .forbidden
@@ -61,6 +63,7 @@ package enum PredictionFailure: Error, Sendable {
         case .versionNotLive: "version_not_live"
         case .unknownLabel: "label_unknown"
         case .mediaType: "media_type_unsupported"
+        case .unloaded: "model_unloaded"
         case .notReady: "model_not_ready"
         case .notFinite: "answer_not_finite"
         case .unknownPath: "path_unknown"
@@ -91,6 +94,8 @@ package enum PredictionFailure: Error, Sendable {
                 + "\(ServedModel.labels.joined(separator: ", "))"
         case .mediaType(let expected):
             "Content-Type: not taken here; send \(expected.joined(separator: " or "))"
+        case .unloaded(let name):
+            "model \(name): taken out of service until it is loaded again"
         case .notReady(let name):
             "model \(name): no version is ready yet"
         case .notFinite(let row):

@@ -12,12 +12,17 @@ package struct ServedModelMetrics: Sendable {
     let predictions: [Counter]
     let confidence: Histogram
     let phases: [Histogram]
+    /// What the statistics extension tells, over all loops.
+    let statistics = VersionStatistics()
+    /// What the OpenAPI description tells of it.
+    let operations: ModelOperations
     let outOfRange: Counter
     let missing: Counter
     let unseen: Counter
 
     init(_ metrics: ServingMetrics, _ model: ActiveModel) {
         let manifest = model.bundle.manifest
+        operations = ModelOperations(model)
         let classes = manifest.task == .regression ? ["value"] : manifest.labels
         predictions = classes.map {
             metrics.answers.predictions.series([model.name, String(model.version), $0])
@@ -41,7 +46,8 @@ final class ServedModel {
     static let labels = ["current", "stable"]
 
     let model: ActiveModel
-    private let metrics: ServedModelMetrics
+    let metrics: ServedModelMetrics
+    private let tally: PredictionTally
     private let decoders: Decoders
     private let encoders: Encoders
     private let shard: Int
@@ -62,6 +68,7 @@ final class ServedModel {
         self.metrics = metrics
         self.shard = shard
         versionText = String(model.version)
+        tally = metrics.statistics.makeTally()
         decoders = Decoders(model.bundle.manifest, rowsMax: rowsMax)
         encoders = Encoders(model)
         monitor = watchesInputs ? InputMonitor(model.bundle.reference) : nil
@@ -85,16 +92,28 @@ final class ServedModel {
         _ form: BodyForm
     ) throws(PredictionFailure) -> HTTPResponse {
         var watch = PhaseWatch()
-        try decode(request, dialect, form)
-        watch.end(metrics.phases[0], shard)
-        compute()
-        try checkFinite()
-        let inference = watch.end(metrics.phases[1], shard)
-        observe()
-        watch.end(metrics.phases[2], shard)
-        let response = respond(to: request, dialect, inference)
-        watch.end(metrics.phases[3], shard)
-        return response
+        do throws(PredictionFailure) {
+            try decode(request, dialect, form)
+            let parse = watch.end(metrics.phases[0], shard)
+            compute()
+            try checkFinite()
+            let inference = watch.end(metrics.phases[1], shard)
+            observe()
+            watch.end(metrics.phases[2], shard)
+            let response = respond(to: request, dialect, inference)
+            let write = watch.end(metrics.phases[3], shard)
+            tally.succeeded(
+                rowCount: batch.rowCount,
+                parse: parse,
+                compute: inference,
+                write: write,
+                at: watch.last.uptimeNanoseconds
+            )
+            return response
+        } catch {
+            tally.failed(nanoseconds: watch.sinceStart)
+            throw error
+        }
     }
 
     private func decode(
@@ -229,7 +248,17 @@ private struct Engine: ~Copyable {
 
 /// Times consecutive phases; each ends where the next begins.
 private struct PhaseWatch {
-    private var last = NIODeadline.now()
+    private let start: NIODeadline
+    /// When the last phase ended.
+    private(set) var last: NIODeadline
+
+    init() {
+        start = NIODeadline.now()
+        last = start
+    }
+
+    /// Nanoseconds since the first phase began.
+    var sinceStart: UInt64 { UInt64(max(0, (NIODeadline.now() - start).nanoseconds)) }
 
     /// Ends a phase.
     ///

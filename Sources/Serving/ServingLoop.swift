@@ -9,15 +9,19 @@ internal import Telemetry
 /// It holds this loop's references to the models' live versions; a request uses the one it finds
 /// to its end, and a swap replaces the reference between two requests.
 package final class ServingLoop: HTTPResponder {
-    private let settings: ServingSettings
+    let settings: ServingSettings
     private let metrics: ServingMetrics
     private let table: EndpointTable
     private let shard: Int
-    private var models: [Slot]
+    private(set) var models: [Slot]
 
-    private struct Slot {
+    /// One configured model.
+    struct Slot {
         let name: String
+        /// The version that answers.
         var served: ServedModel?
+        /// Whether an operator took the model out of service.
+        var isUnloaded = false
     }
 
     /// Makes the responder of one loop; no model is ready yet.
@@ -46,6 +50,7 @@ package final class ServingLoop: HTTPResponder {
     package func install(_ model: ActiveModel, metrics: ServedModelMetrics) -> ActiveModel? {
         guard let index = models.firstIndex(where: { $0.name == model.name }) else { return nil }
         let before = models[index].served?.model
+        models[index].isUnloaded = false
         models[index].served = ServedModel(
             model,
             metrics: metrics,
@@ -54,6 +59,16 @@ package final class ServingLoop: HTTPResponder {
             shard: shard
         )
         return before
+    }
+
+    /// Takes a model out of service.
+    ///
+    /// - Returns: The version that answered, so that the caller lets it go off this loop.
+    package func remove(_ name: String) -> ActiveModel? {
+        guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
+        defer { models[index].served = nil }
+        models[index].isUnloaded = true
+        return models[index].served?.model
     }
 
     /// Rows counted for the drift monitors since the last call, by model and version.
@@ -102,20 +117,27 @@ package final class ServingLoop: HTTPResponder {
             do throws(PredictionFailure) {
                 let form = try BodyForm.of(request, dialect)
                 let served = try served(for: request, names, dialect)
-                return .now(try served.predict(request, dialect, form))
+                let response = try served.predict(request, dialect, form)
+                return .now(dialect == .tensors ? response.coded(for: request.head) : response)
             } catch {
                 return .now(failed(error, request, request.route))
             }
+        case .alive:
+            return .now(HealthAnswer.alive.response(route: request.route))
         case .live:
             return .now(HealthAnswer.live.response(route: request.route))
         case .ready:
-            let waiting = models.filter { $0.served == nil }.map(\.name)
+            let waiting = models.filter { $0.served == nil && !$0.isUnloaded }.map(\.name)
             return .now(
                 HealthAnswer.ready(waiting: waiting, draining: settings.isDraining)
                     .response(route: request.route)
             )
-        case .metrics, .status, .drift, .retrain, .promote, .rollback, .acknowledge:
-            return .now(failed(.unknownPath, request, .other))
+        default:
+            do throws(PredictionFailure) {
+                return .now(try information(request, endpoint.action, names))
+            } catch {
+                return .now(failed(error, request, request.route))
+            }
         }
     }
 
@@ -123,13 +145,15 @@ package final class ServingLoop: HTTPResponder {
     ///
     /// The model is the path's, the query's, the body's or the default one; a version in the path
     /// must be the one that answers.
-    private func served(
+    func served(
         for request: HTTPRequest,
         _ names: PathNames,
         _ dialect: Dialect
     ) throws(PredictionFailure) -> ServedModel {
         let slot = try slot(for: request, names, dialect)
-        guard let served = slot.served else { throw .notReady(slot.name) }
+        guard let served = slot.served else {
+            throw slot.isUnloaded ? .unloaded(slot.name) : .notReady(slot.name)
+        }
         let head = request.head
         if let range = names.version, !head.pathPart(range, is: served.versionText) {
             throw .versionNotLive(model: slot.name, live: served.model.version)

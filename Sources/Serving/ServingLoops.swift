@@ -53,6 +53,20 @@ package struct ServingLoops: Sendable {
         return before
     }
 
+    /// Takes a model out of service on every loop.
+    ///
+    /// - Parameter model: Its name.
+    /// - Returns: The versions that answered, for the caller to let go.
+    /// - Throws: What a closed loop throws.
+    package func remove(_ model: String) async throws -> [ActiveModel] {
+        var before: [ActiveModel] = []
+        for loop in loops {
+            let old = try await loop.eventLoop.submit { loop.value.remove(model) }.get()
+            if let old { before.append(old) }
+        }
+        return before
+    }
+
     /// Fetches the rows that the loops counted since the last call.
     ///
     /// - Throws: What a closed loop throws.

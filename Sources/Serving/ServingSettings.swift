@@ -14,6 +14,8 @@ package final class ServingSettings: Sendable {
     package let bodyBytesMax: Int
     /// Most rows in one request.
     package let rowsMax: Int
+    /// The version of this software, as clients are told.
+    package let serverVersion: String
     private let token: [UInt8]?
     private let draining = Atomic(false)
 
@@ -24,6 +26,7 @@ package final class ServingSettings: Sendable {
         watchedModels: Set<String>,
         bodyBytesMax: Int,
         rowsMax: Int,
+        serverVersion: String = "0",
         token: [UInt8]?
     ) {
         self.models = models
@@ -31,6 +34,7 @@ package final class ServingSettings: Sendable {
         self.watchedModels = watchedModels
         self.bodyBytesMax = bodyBytesMax
         self.rowsMax = rowsMax
+        self.serverVersion = serverVersion
         self.token = token
     }
 
@@ -51,6 +55,9 @@ package final class ServingSettings: Sendable {
         case .notAllowed: .certificateNotAllowed
         }
     }
+
+    /// Whether requests must carry a token.
+    var needsToken: Bool { token != nil }
 
     /// Whether a request carries the token (RFC 6750 §2.1), where one is set; compared in constant
     /// time.

@@ -45,6 +45,14 @@ import Testing
                 asked.append(Asked(action: "rollback", model: model))
                 return done
             },
+            load: { model, _ in
+                asked.append(Asked(action: "load", model: model))
+                return done
+            },
+            unload: { model, _ in
+                asked.append(Asked(action: "unload", model: model))
+                return done
+            },
             acknowledge: { model, _ in
                 asked.append(Asked(action: "acknowledge", model: model))
                 return done
@@ -54,10 +62,10 @@ import Testing
 
     private static func run(
         token: String? = nil,
-        waiting: [String] = [],
+        models: [ModelState] = [ModelState(name: "lines", version: 3)],
         _ body: (WebClient, Seen<Asked>) async throws -> Void
     ) async throws {
-        try await serve(token: token, waiting: waiting) { group, port, asked in
+        try await serve(token: token, models: models) { group, port, asked in
             let client = try await WebClient.connect(group, port: port)
             try await body(client, asked)
             await client.close()
@@ -67,7 +75,7 @@ import Testing
     /// Serves while the body runs.
     static func serve(
         token: String? = nil,
-        waiting: [String] = [],
+        models: [ModelState] = [ModelState(name: "lines", version: 3)],
         tls: ListenerTLS? = nil,
         _ body: (any EventLoopGroup, _ port: Int, Seen<Asked>) async throws -> Void
     ) async throws {
@@ -95,7 +103,7 @@ import Testing
                         settings: settings,
                         table: table,
                         actions: actions,
-                        waitingModels: { waiting },
+                        models: { models },
                         eventLoop: loop
                     )
                 }
@@ -212,12 +220,55 @@ import Testing
 
     @Test("health is told here, too, and predictions are not")
     func health() async throws {
-        try await Self.run(waiting: ["lines"]) { client, _ in
+        try await Self.run(models: [ModelState(name: "lines")]) { client, _ in
             #expect(try await client.ask("GET", "/livez").body == "{\"live\":true}\n")
             let ready = try await client.ask("GET", "/readyz")
             #expect(ready.status == 503)
             #expect(ready.body.contains("no version yet: lines"))
             #expect(try await client.ask("POST", "/predict", "{}").status == 404)
+        }
+    }
+
+    @Test("the repository is told, loaded and unloaded in the words of the protocol")
+    func repository() async throws {
+        let models = [
+            ModelState(name: "lines", version: 3),
+            ModelState(name: "a b", problem: "the manifest is gone"),
+            ModelState(name: "off", isUnloaded: true),
+        ]
+        try await Self.run(models: models) { client, asked async throws -> Void in
+            let index = try await client.ask("POST", "/v2/repository/index")
+            #expect(
+                index.body
+                    == #"[{"name":"lines","version":"3","state":"READY","reason":""},"#
+                    + #"{"name":"a b","state":"UNAVAILABLE","reason":"the manifest is gone"},"#
+                    + #"{"name":"off","state":"UNAVAILABLE","reason":"unloaded"}]"# + "\n"
+            )
+            let ready = try await client.ask("POST", "/v2/repository/index", #"{"ready":true}"#)
+            #expect(!ready.body.contains("UNAVAILABLE"))
+            let torn = #"{"ready":true,"ready":true}"#
+            #expect(try await client.ask("POST", "/v2/repository/index", torn).status == 400)
+            for (path, status) in [
+                ("/v2/models/lines/ready", 200), ("/v2/models/lines/versions/3/ready", 200),
+                ("/v2/models/lines/versions/2/ready", 404), ("/v2/models/a%20b/ready", 503),
+                ("/v2/models/off/ready", 503), ("/v2/models/else/ready", 404), ("/v2", 200),
+                ("/v2/", 200), ("/v2/health/ready", 503), ("/v2/health/live", 200),
+            ] {
+                #expect(try await client.ask("GET", path).status == status, "\(path)")
+            }
+            let load = "/v2/repository/models/a%20b/load"
+            #expect(try await client.ask("POST", load).status == 200)
+            let unload = #"{"parameters":{"unload_dependents":false}}"#
+            let path = "/v2/repository/models/lines/unload"
+            #expect(try await client.ask("POST", path, unload).status == 200)
+            let config = #"{"parameters":{"config":"{}"}}"#
+            let refused = try await client.ask("POST", load, config)
+            #expect(try Refusal(refused).code == "parameter_invalid")
+            #expect(
+                asked.all == [
+                    Asked(action: "load", model: "a b"), Asked(action: "unload", model: "lines"),
+                ]
+            )
         }
     }
 
