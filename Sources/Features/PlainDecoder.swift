@@ -34,7 +34,8 @@ package struct PlainDecoder: Sendable {
         into batch: inout FeatureBatch
     ) throws(FeatureError) {
         batch.reset(rowWidth: rows.schema.rawWidth, rowsMax: rows.rowsMax)
-        var reader = DelimitedReader(body)
+        let options = DelimitedOptions(fieldsMax: rows.schema.rawWidth + 1)
+        var reader = DelimitedReader(body, options: options)
         var record = DelimitedRecord()
         var columns: [Int]?
         var isFirst = true

@@ -11,6 +11,8 @@ package struct ContentType: Sendable {
     package static var json: ContentType { ContentType("application/json") }
     /// `text/plain; charset=utf-8`.
     package static var text: ContentType { ContentType("text/plain; charset=utf-8") }
+    /// `text/csv; charset=utf-8`.
+    package static var delimitedText: ContentType { ContentType("text/csv; charset=utf-8") }
     /// `application/octet-stream`.
     package static var octets: ContentType { ContentType("application/octet-stream") }
 }

@@ -62,16 +62,26 @@ struct Encoders {
         tensors = TensorEncoder(model)
     }
 
+    /// The form of an answer's body.
+    enum Written {
+        /// All of it is JSON.
+        case json
+        /// All of it is comma-separated text.
+        case text
+        /// So much of it is JSON, and binary data follows.
+        case binary(headerBytes: Int)
+    }
+
     /// Writes the body of an answer; all its numbers are finite.
     ///
-    /// - Returns: The length of the JSON in the body, where binary data follows it.
+    /// - Returns: The form that it has.
     func write(
         _ rows: borrowing AnswerRows,
         _ batch: FeatureBatch,
         _ dialect: Dialect,
         _ request: HTTPRequest,
         into body: inout ByteBuffer
-    ) -> Int? {
+    ) -> Written {
         switch dialect {
         case .predict:
             predict.write(
@@ -80,6 +90,9 @@ struct Encoders {
                 requestName: request.name,
                 into: &body
             )
+        case .invocations where request.head.field("accept", is: "text/csv"):
+            instances.writeText(rows, into: &body)
+            return .text
         case .instances, .invocations:
             instances.write(
                 rows,
@@ -88,8 +101,9 @@ struct Encoders {
                 into: &body
             )
         case .tensors:
-            return tensors.write(rows, batch.options, request.body, into: &body)
+            let length = tensors.write(rows, batch.options, request.body, into: &body)
+            return length.map { .binary(headerBytes: $0) } ?? .json
         }
-        return nil
+        return .json
     }
 }

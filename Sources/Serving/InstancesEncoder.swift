@@ -42,6 +42,19 @@ struct InstancesEncoder {
         requestName.write(to: &body)
         body.writeStaticString("\"}\n")
     }
+
+    /// Writes a line a row, as SageMaker's own containers answer those who want `text/csv`: its
+    /// probabilities, or the value of a regression.
+    func writeText(_ rows: borrowing AnswerRows, into body: inout ByteBuffer) {
+        for row in 0..<rows.rowCount {
+            if rows.task == .regression { body.writeJSON(rows.outputs[row]) }
+            for index in 0..<rows.classCount {
+                if index > 0 { body.writeInteger(UInt8(ascii: ",")) }
+                body.writeJSON(rows.probability(row: row, of: index))
+            }
+            body.writeInteger(UInt8(ascii: "\n"))
+        }
+    }
 }
 
 extension ByteBuffer {

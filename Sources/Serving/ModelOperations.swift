@@ -149,7 +149,7 @@ struct ModelOperations: Sendable {
     private func value(_ column: FeatureColumn, _ raw: Float) -> JSONTree {
         guard column.type == .categorical else { return .number(Double(raw)) }
         let categories = column.categories ?? []
-        let index = raw.isNaN ? 0 : Int(raw)
+        let index = Int(exactly: raw) ?? 0
         return .string(categories.indices.contains(index) ? categories[index] : "other")
     }
 
@@ -181,11 +181,16 @@ struct ModelOperations: Sendable {
             ])
         case .instances, .invocations:
             let rows = RowSchema.rows(of: task == .regression ? value : probabilities)
-            return OperationParts.content([
-                "type": "object",
-                "properties": (["predictions": rows, "outputs": rows] as JSONTree).with(common),
-                "oneOf": [["required": ["predictions"]], ["required": ["outputs"]]],
-            ])
+            let text: JSONTree = ["text/csv; charset=utf-8": ["schema": ["type": "string"]]]
+            let more: JSONTree = dialect == .invocations ? text : [:]
+            return OperationParts.content(
+                [
+                    "type": "object",
+                    "properties": (["predictions": rows, "outputs": rows] as JSONTree).with(common),
+                    "oneOf": [["required": ["predictions"]], ["required": ["outputs"]]],
+                ],
+                more: more
+            )
         case .tensors:
             return OperationParts.content(inference, more: ["application/octet-stream": [:]])
         }

@@ -131,13 +131,23 @@ struct RowSchema {
 
     /// A body of CSV that is one row, as a pattern.
     var text: JSONTree {
-        let field = schema.table == nil ? "[0-9]{1,2}" : nil
-        let fields = (schema.table?.columns ?? []).map { column in
-            column.type == .numeric
-                ? "[0-9]{1,3}" : "(\((column.categories ?? []).joined(separator: "|")))"
+        guard let table = schema.table else {
+            let field = "[0-9]{1,2}"
+            return ["type": "string", "pattern": "^\(field)(,\(field)){\(schema.rawWidth - 1)}$"]
         }
-        let line = field.map { "\($0)(,\($0)){\(schema.rawWidth - 1)}" }
-        return ["type": "string", "pattern": "^\(line ?? fields.joined(separator: ","))$"]
+        let fields = table.columns.map { $0.type == .numeric ? "[0-9]{1,3}" : words($0) }
+        return ["type": "string", "pattern": "^\(fields.joined(separator: ","))$"]
+    }
+
+    /// The categories of a column that mean themselves in a pattern and in CSV.
+    private func words(_ column: FeatureColumn) -> String {
+        let plain = (column.categories ?? []).filter { category in
+            category.utf8.allSatisfy {
+                $0 == UInt8(ascii: "_")
+                    || $0 | 0x20 >= UInt8(ascii: "a") && $0 | 0x20 <= UInt8(ascii: "z")
+            }
+        }
+        return plain.isEmpty ? "[a-z]{1,8}" : "(\(plain.joined(separator: "|")))"
     }
 
     // MARK: Tensors

@@ -186,7 +186,7 @@ final class ServedModel {
     ) -> HTTPResponse {
         // The transport has copied the last body by now, so the memory is ours again.
         body.clear()
-        let headerBytes = engine.scratch.read { outputs in
+        let written = engine.scratch.read { outputs in
             let rows = AnswerRows(
                 outputs: outputs.probabilities,
                 logits: outputs.logits,
@@ -196,7 +196,10 @@ final class ServedModel {
             return encoders.write(rows, batch, dialect, request, into: &body)
         }
         var response = HTTPResponse(status: .ok, body: body, route: request.route)
-        if let headerBytes {
+        switch written {
+        case .json: break
+        case .text: response.contentType = .delimitedText
+        case .binary(let headerBytes):
             response.contentType = .octets
             let field = try? HTTPField("Inference-Header-Content-Length", headerBytes)
             response.fields = field.map { [$0] } ?? []

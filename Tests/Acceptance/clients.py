@@ -38,7 +38,27 @@ def table_model(folder, randoms):
     columns = [{"name": "age", "type": "numeric"}, {"name": "plan", "type": "categorical"}]
     return {
         "name": "people",
+        "task": "binary",
         "input": {"kind": "table", "target": "left", "columns": columns},
+        "network": {"hidden": [8]},
+        "training": {"epochs": 5, "seed": 1},
+        "data": {"format": "csv", "train": [f"file://{path}"], "holdout": 0.2},
+    }
+
+
+def price_model(folder, randoms):
+    """A regression of two numbers."""
+    path = folder / "prices.csv"
+    lines = ["size,rooms,price"]
+    for _ in range(400):
+        size, rooms = randoms.randrange(20, 200), randoms.randrange(1, 7)
+        lines.append(f"{size},{rooms},{size * 3 + rooms * 10}")
+    path.write_text("\n".join(lines) + "\n")
+    columns = [{"name": "size", "type": "numeric"}, {"name": "rooms", "type": "numeric"}]
+    return {
+        "name": "prices",
+        "task": "regression",
+        "input": {"kind": "table", "target": "price", "columns": columns},
         "network": {"hidden": [8]},
         "training": {"epochs": 5, "seed": 1},
         "data": {"format": "csv", "train": [f"file://{path}"], "holdout": 0.2},
@@ -181,7 +201,7 @@ def triton(bench):
                  statistics["inference_count"] > statistics["execution_count"] == success > 20
                  and failed >= 4, (success, failed))  # fmt: skip
     report.check("triton: statistics of all models",
-                 len(client.get_inference_statistics()["model_stats"]) == 2)  # fmt: skip
+                 len(client.get_inference_statistics()["model_stats"]) == 3)  # fmt: skip
     repository(bench, client, operations, tensor, InferenceServerException)
     client.close()
     operations.close()
@@ -213,6 +233,22 @@ def people_triton(bench, client, http, numpy):
         form = "binary" if binary else "JSON"
         bench.same(f"triton: a table's columns in {form}",
                    result.as_numpy("probabilities").tolist(), expected)  # fmt: skip
+    sizes = numpy.array([30, 160], dtype=numpy.float32)
+    rooms = numpy.array([1, 6], dtype=numpy.float32)
+    body = {"features": [[float(a), float(b)] for a, b in zip(sizes, rooms)]}
+    _, answer = bench.server.post("/predict?model=prices", json.dumps(body).encode(), "api")
+    expected = [[row["value"]] for row in answer["predictions"]]
+    for binary in (True, False):
+        tensors = []
+        for name, values in (("size", sizes), ("rooms", rooms)):
+            tensor = http.InferInput(name, (2,), "FP32")
+            tensor.set_data_from_numpy(values, binary_data=binary)
+            tensors.append(tensor)
+        wanted = [http.InferRequestedOutput("value", binary_data=binary)]
+        result = client.infer("prices", tensors, outputs=wanted)
+        form = "binary" if binary else "JSON"
+        bench.same(f"triton: a regression in {form}",
+                   [[value] for value in result.as_numpy("value").tolist()], expected)  # fmt: skip
 
 
 def repository(bench, client, operations, tensor, failure):
@@ -222,7 +258,7 @@ def repository(bench, client, operations, tensor, failure):
         index = side.get_model_repository_index()
         report.check(f"triton: repository index at {name}",
                      sorted((m["name"], m["state"]) for m in index)
-                     == [("bars", "READY"), ("people", "READY")])  # fmt: skip
+                     == [("bars", "READY"), ("people", "READY"), ("prices", "READY")])  # fmt: skip
     try:
         client.unload_model("bars")
         report.check("triton: the api listener unloads nothing", False)
@@ -233,7 +269,7 @@ def repository(bench, client, operations, tensor, failure):
     report.check("triton: unloaded: not ready, the server and the other model are",
                  not client.is_model_ready("bars") and not operations.is_model_ready("bars")
                  and client.is_server_ready() and client.is_model_ready("people")
-                 and states == {"bars": "UNAVAILABLE", "people": "READY"})  # fmt: skip
+                 and states["bars"] == "UNAVAILABLE" and states["people"] == "READY")  # fmt: skip
     try:
         client.infer("bars", [tensor])
         report.check("triton: an unloaded model answers 503", False)
@@ -334,6 +370,17 @@ def plain(bench, folder):
                              "--data-binary", f"@{floats}"))  # fmt: skip
     bench.same("curl: plain floats", [answer["probabilities"]], bench.expected[:1])
 
+    numbers = folder / "numbers.raw"
+    numbers.write_bytes(struct.pack("<4f", 30, 1, 160, 6))
+    body = {"instances": [[30, 1], [160, 6]]}
+    _, answer = server.post("/v1/models/prices:predict", json.dumps(body).encode(), "api")
+    found = json.loads(curl("/predict?model=prices&datatype=FP32", "-H",
+                            "Content-Type: application/octet-stream",
+                            "--data-binary", f"@{numbers}"))  # fmt: skip
+    bench.same("curl: a regression's rows as floats",
+               [[row["value"]] for row in found["predictions"]],
+               [[value] for value in answer["predictions"]])  # fmt: skip
+
     frame = {"columns": ["plan", "age"], "data": [["pro", 60], ["basic", 30]]}
     rows = [{"age": 60, "plan": "pro"}, {"age": 30, "plan": "basic"}]
     bodies = {
@@ -376,9 +423,10 @@ def main():
         models = [
             image_model("bars", (SIDE, SIDE), CLASSES, train, test),
             table_model(folder, randoms),
+            price_model(folder, randoms),
         ]
         leeway = Leeway(options, write_configuration(folder, models))
-        for model in ("bars", "people"):
+        for model in ("bars", "people", "prices"):
             leeway.retrain("--model", model)
         pixels, labels = synthetic_images(3, SIDE, CLASSES, randoms)
         with leeway.serve(folder, folder / "state") as server:

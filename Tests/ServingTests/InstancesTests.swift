@@ -115,6 +115,42 @@ import Testing
         }
     }
 
+    @Test("rows as text or bytes, and answers as text for those who want it")
+    func invocations() async throws {
+        try await ServingBench.run { bench, client in
+            try await bench.publish()
+            let alone = try Prediction(await client.predict(Body.image(1))).probabilities ?? []
+            let row = Body.row(1).dropFirst().dropLast()
+            for (type, body) in [
+                ("text/csv", "\(row)\r\n\(row)"),
+                ("text/csv; header=present", "a,b\n\(row)\n\(row)\n"),
+                ("application/json", #"{"instances":[[\#(row)],[\#(row)]]}"#),
+            ] {
+                let fields = "Content-Type: \(type)\r\n"
+                let answer = try await client.ask("POST", "/invocations", body, fields: fields)
+                #expect(answer.status == 200, "\(answer)")
+                #expect(try Rows(answer).predictions == [alone, alone])
+                let text = try await client.ask(
+                    "POST",
+                    "/invocations",
+                    body,
+                    fields: fields + "Accept: text/csv\r\n"
+                )
+                #expect(text.fields["content-type"] == "text/csv; charset=utf-8")
+                let lines = text.body.split(separator: "\n").map {
+                    $0.split(separator: ",").compactMap { Double($0) }
+                }
+                #expect(lines == [alone, alone])
+            }
+            let bytes = "}}}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}"
+            let fields = "Content-Type: application/octet-stream\r\n"
+            let plain = try await client.ask("POST", "/predict", bytes, fields: fields)
+            #expect(try Prediction(plain).class == 0)
+            let two = try await client.ask("POST", "/predict", bytes + bytes, fields: fields)
+            #expect(try Prediction(two).predictions?.map(\.class) == [0, 0])
+        }
+    }
+
     @Test("a body of another type is refused by name")
     func mediaType() async throws {
         try await ServingBench.run { bench, client in
