@@ -32,6 +32,19 @@ extension JSONReader {
         return value
     }
 
+    /// Reads a whole number below 2^53, which may be written with a point, as `2.0`.
+    ///
+    /// - Throws: ``FeatureError/wrongType(_:expected:found:)`` for a fraction.
+    mutating func readWhole() throws(FeatureError) -> Int {
+        skipWhitespace()
+        let start = position
+        let value = try readDouble()
+        guard abs(value) <= 9_007_199_254_740_992, let whole = Int(exactly: value) else {
+            throw .wrongType(place(start), expected: "an integer", found: "another number")
+        }
+        return whole
+    }
+
     /// Reads past a number and says where it stands, for numbers that are names.
     package mutating func readNumberText() throws(FeatureError) -> JSONText {
         try expect(.number, "a number")

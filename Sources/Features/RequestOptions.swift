@@ -61,7 +61,7 @@ package struct RequestOptions: Sendable, Equatable {
     private func readTimeout(_ reader: inout JSONReader) throws(FeatureError) -> Int64 {
         reader.skipWhitespace()
         let start = reader.position
-        let value = try reader.readInt64()
+        let value = Int64(try reader.readWhole())
         guard value >= 0 else {
             let problem = "a timeout is a number of microseconds, not below 0"
             throw .invalidParameter(reader.place(start), problem: problem)

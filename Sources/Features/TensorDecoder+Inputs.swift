@@ -170,13 +170,13 @@ extension TensorDecoder {
         var product = 1
         try reader.beginArray()
         while try reader.nextElement() {
-            let extent = try reader.readInt64()
-            let (next, overflow) = product.multipliedReportingOverflow(by: Int(extent))
+            let extent = try reader.readWhole()
+            let (next, overflow) = product.multipliedReportingOverflow(by: extent)
             guard extent >= 0, !overflow, count < Self.extentsMax else {
                 let expected = "1 to \(Self.extentsMax) extents, none below 0"
                 throw .wrongShape(reader.place(start), expected: expected, found: "others")
             }
-            facts.extents[count] = Int(extent)
+            facts.extents[count] = extent
             count += 1
             product = next
         }
@@ -197,12 +197,12 @@ extension TensorDecoder {
             guard facts.binarySize == nil else { throw PredictDecoder.repeated(key, reader) }
             reader.skipWhitespace()
             let start = reader.position
-            let size = try reader.readInt64()
+            let size = try reader.readWhole()
             guard size >= 0 else {
                 let problem = "a size is a number of bytes, not below 0"
                 throw .invalidParameter(reader.place(start), problem: problem)
             }
-            facts.binarySize = Int(clamping: size)
+            facts.binarySize = size
         }
     }
 }

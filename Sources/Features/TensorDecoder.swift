@@ -222,12 +222,12 @@ package struct TensorDecoder: Sendable {
                 try Self.once(&hasClasses, key, reader)
                 reader.skipWhitespace()
                 let start = reader.position
-                let count = try reader.readInt64()
+                let count = try reader.readWhole()
                 guard count >= 0 else {
                     let problem = "a number of classes is not below 0"
                     throw .invalidParameter(reader.place(start), problem: problem)
                 }
-                output.classCount = Int(clamping: count)
+                output.classCount = count
             } else {
                 try RequestOptions.pass(key, &reader)
             }

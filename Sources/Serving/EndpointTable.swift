@@ -160,8 +160,9 @@ struct PathPattern: Sendable {
         return position == path.count
     }
 
-    /// A name goes up to the next slash; what follows it within the segment, such as `:predict`,
-    /// is not part of it.
+    /// Where a name ends: at the next slash, or at what follows it within the segment.
+    ///
+    /// No name has a colon, so that nothing like `:predicted` is part of one.
     private func endOfName(_ path: Span<UInt8>, _ start: Int, before next: Int) -> Int? {
         var end = start
         while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
@@ -170,7 +171,9 @@ struct PathPattern: Sendable {
         {
             end -= bytes.firstIndex(of: UInt8(ascii: "/")) ?? bytes.count
         }
-        return end > start ? end : nil
+        guard end > start else { return nil }
+        for index in start..<end where path[index] == UInt8(ascii: ":") { return nil }
+        return end
     }
 
     private static func holds(_ path: Span<UInt8>, _ bytes: Span<UInt8>, at start: Int) -> Bool {

@@ -48,7 +48,10 @@ struct ModelOperations: Sendable {
         if dialect.forms.contains(.text) {
             more = more.with(["text/csv": ["schema": rows.text]])
         }
-        if dialect.forms.contains(.octets) { more = more.with(["application/octet-stream": [:]]) }
+        // Bytes are as long as rows are, which no schema says; of tables they need `?datatype=`.
+        if dialect.forms.contains(.octets), dialect != .tensors, rows.schema.table == nil {
+            more = more.with(["application/octet-stream": [:]])
+        }
         return OperationParts.body(
             schema(dialect, isDefault: true),
             example: example(dialect),
@@ -91,9 +94,12 @@ struct ModelOperations: Sendable {
         case .tensors:
             return [
                 "type": "object",
-                "description": "Binary tensors may follow the JSON, as the protocol says.",
+                "description": """
+                Any number of rows and any shape of the same product is taken. With \
+                Inference-Header-Content-Length, binary tensors follow the JSON.
+                """,
                 "properties": [
-                    "id": ["type": "string", "maxLength": 128], "inputs": rows.tensors,
+                    "id": ["type": "string"], "inputs": rows.tensors,
                     "outputs": outputs,
                 ],
                 "required": ["inputs"],

@@ -52,10 +52,7 @@ enum OperationParts {
                 "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991,
                 "description": "How long the client waits, in microseconds.",
             ],
-            "priority": ["type": "integer"],
-            "sequence_id": ["type": ["integer", "string"]],
-            "sequence_start": ["type": "boolean"],
-            "sequence_end": ["type": "boolean"],
+            "priority": true, "sequence_id": true, "sequence_start": true, "sequence_end": true,
         ],
         "additionalProperties": false,
     ]

@@ -72,7 +72,7 @@ extension Mistake {
         ),
         Mistake(
             name: "a shape whose product overflows",
-            body: tensor(shape: "[9,4611686018427387904,4]"),
+            body: tensor(shape: "[9,4503599627370496,4503599627370496]"),
             status: 400,
             code: "wrong_shape",
             field: "inputs[0].shape"
