@@ -8,6 +8,12 @@ import Testing
     @Test("in the Open Inference Protocol", arguments: Mistake.tensors + Mistake.frames)
     func tensors(mistake: Mistake) async throws { try await check(mistake) }
 
+    @Test("in /predict", arguments: Mistake.predictions)
+    func predictions(mistake: Mistake) async throws { try await check(mistake) }
+
+    @Test("in :predict", arguments: Mistake.instances)
+    func instances(mistake: Mistake) async throws { try await check(mistake) }
+
     @Test("in plain bodies", arguments: Mistake.plain)
     func plain(mistake: Mistake) async throws { try await check(mistake) }
 
