@@ -74,13 +74,21 @@ struct Encoders {
 
     /// Writes the body of an answer; all its numbers are finite.
     ///
+    /// - Parameters:
+    ///   - rows: The network's answers.
+    ///   - batch: The request's rows and options.
+    ///   - dialect: In whose words.
+    ///   - request: What was asked.
+    ///   - body: Where the bytes go; it is empty.
+    ///   - spare: More room, kept from answer to answer.
     /// - Returns: The form that it has.
     func write(
         _ rows: borrowing AnswerRows,
         _ batch: FeatureBatch,
         _ dialect: Dialect,
         _ request: HTTPRequest,
-        into body: inout ByteBuffer
+        into body: inout ByteBuffer,
+        _ spare: inout ByteBuffer
     ) -> Written {
         switch dialect {
         case .predict:
@@ -101,7 +109,7 @@ struct Encoders {
                 into: &body
             )
         case .tensors:
-            let length = tensors.write(rows, batch.options, request.body, into: &body)
+            let length = tensors.write(rows, batch.options, request.body, into: &body, &spare)
             return length.map { .binary(headerBytes: $0) } ?? .json
         }
         return .json

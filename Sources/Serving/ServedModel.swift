@@ -56,6 +56,7 @@ final class ServedModel {
     private var batch = FeatureBatch()
     private var engine: Engine
     private var body = ByteBuffer()
+    private var spare = ByteBuffer()
 
     init(
         _ model: ActiveModel,
@@ -193,7 +194,7 @@ final class ServedModel {
                 rowCount: batch.rowCount,
                 task: model.bundle.manifest.task
             )
-            return encoders.write(rows, batch, dialect, request, into: &body)
+            return encoders.write(rows, batch, dialect, request, into: &body, &spare)
         }
         var response = HTTPResponse(status: .ok, body: body, route: request.route)
         switch written {

@@ -28,13 +28,16 @@ struct TensorEncoder {
     ///   - options: Which outputs are wanted, and how.
     ///   - request: The body of the request, which holds its id.
     ///   - body: Where the bytes go; it is empty.
+    ///   - binary: Room for the binary outputs until the JSON is whole.
     /// - Returns: The length of the JSON; nil when nothing follows it.
     func write(
         _ rows: borrowing AnswerRows,
         _ options: RequestOptions,
         _ request: ByteBuffer,
-        into body: inout ByteBuffer
+        into body: inout ByteBuffer,
+        _ binary: inout ByteBuffer
     ) -> Int? {
+        binary.clear()
         body.writeImmutableBuffer(head)
         if let range = options.identifier,
             let text = request.getSlice(
@@ -46,7 +49,6 @@ struct TensorEncoder {
             body.writeImmutableBuffer(text)
         }
         body.writeStaticString(",\"outputs\":[")
-        var binary = ByteBuffer()
         if options.outputs.isEmpty {
             for index in outputs.indices {
                 if index > 0 { body.writeInteger(UInt8(ascii: ",")) }
@@ -61,7 +63,7 @@ struct TensorEncoder {
         body.writeStaticString("]}")
         guard binary.readableBytes > 0 else { return nil }
         let length = body.readableBytes
-        body.writeBuffer(&binary)
+        body.writeImmutableBuffer(binary)
         return length
     }
 
