@@ -121,6 +121,7 @@ struct RowSchema {
         }
         return [
             "type": "object",
+            "description": "Any number of rows, the same in every column.",
             "properties": .object(
                 table.columns.map { ($0.name, Self.list(1, of: value($0))) }
             ),

@@ -20,8 +20,7 @@ extension ServingLoop {
         var body = ByteBuffer()
         switch action {
         case .description:
-            let models = models.compactMap { $0.served?.metrics.operations }
-            OpenAPIDocument(listener: .api, settings: settings, models: models).write(into: &body)
+            body = describe()
         case .server: ServerDescription.write(settings, into: &body)
         case .models:
             body.writeStaticString("{\"models\":")
@@ -49,6 +48,16 @@ extension ServingLoop {
         default: throw .unknownPath
         }
         return HTTPResponse(status: .ok, body: body, route: request.route)
+    }
+
+    /// The description, made once for each set of versions: that takes milliseconds.
+    private func describe() -> ByteBuffer {
+        if let description { return description }
+        var body = ByteBuffer()
+        let models = models.compactMap { $0.served?.metrics.operations }
+        OpenAPIDocument(listener: .api, settings: settings, models: models).write(into: &body)
+        description = body
+        return body
     }
 
     private func write(

@@ -13,7 +13,9 @@ package final class ServingLoop: HTTPResponder {
     private let metrics: ServingMetrics
     private let table: EndpointTable
     private let shard: Int
-    private(set) var models: [Slot]
+    private(set) var models: [Slot] { didSet { description = nil } }
+    /// The OpenAPI description of the versions that answer, once it was asked for.
+    var description: ByteBuffer?
 
     /// One configured model.
     struct Slot {
