@@ -15,6 +15,7 @@ extension ModelSettings {
             hidden: network.hidden,
             activation: planActivation,
             training: trainingSettings,
+            calibrates: training.calibration == .temperature,
             validation: training.earlyStopping > 0 ? training.validation : nil,
             warmStart: training.warmStart,
             threads: training.threads > 0 ? training.threads : nil,

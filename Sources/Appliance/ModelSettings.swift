@@ -149,6 +149,8 @@ package struct TrainingChoices: Sendable, Equatable {
     package var validation: Double
     /// Whether training begins with the champion's weights where they fit.
     package var warmStart: Bool
+    /// How probabilities are calibrated on the hold-out.
+    package var calibration: Calibration
     /// Threads that share each step; 0 is what the work is worth, at most one a core.
     package var threads: Int
 
@@ -165,6 +167,14 @@ package struct TrainingChoices: Sendable, Equatable {
     /// How the step size changes over a run.
     package enum Schedule: String, CaseIterable, Sendable {
         case constant, step, cosine
+    }
+
+    /// How probabilities are calibrated on the hold-out.
+    package enum Calibration: String, CaseIterable, Sendable {
+        /// Logits are divided by a fitted number, where that helps.
+        case temperature
+        /// Not at all.
+        case none
     }
 }
 

@@ -37,7 +37,7 @@ extension TrainingChoices {
             in: 0...Int.max,
             doc: "seed of initialisation, shuffling and dropping"
         )
-        (lossBelow, earlyStopping, validation) = Self.ending(&section)
+        (lossBelow, earlyStopping, validation, calibration) = Self.ending(&section)
         warmStart = section.flag(
             "warm_start",
             default: false,
@@ -119,7 +119,7 @@ extension TrainingChoices {
     }
 
     private static func ending(_ section: inout SettingsSection) -> (
-        lossBelow: Double?, earlyStopping: Int, validation: Double
+        lossBelow: Double?, earlyStopping: Int, validation: Double, calibration: Calibration
     ) {
         (
             section.optionalNumber(
@@ -138,6 +138,11 @@ extension TrainingChoices {
                 default: 0.1,
                 in: 0.01...0.5,
                 doc: "share of the training rows that early stopping is judged by"
+            ),
+            section.choice(
+                "calibration",
+                default: Calibration.temperature,
+                doc: "how probabilities are calibrated on the hold-out: temperature or none"
             )
         )
     }

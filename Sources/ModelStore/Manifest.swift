@@ -1,5 +1,6 @@
 package import Features
 package import FoundationEssentials
+package import NeuralNetwork
 
 /// What a model's outputs mean.
 package enum ModelTask: String, Codable, Sendable {
@@ -31,6 +32,9 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var data: Provenance
     /// How it was fitted, and how it scored.
     package var training: TrainingSummary
+    /// How well its probabilities agree with the truth, and what makes them; nil for a regression
+    /// and for versions of builds that did not calibrate.
+    package var calibration: Calibration?
     /// Each other file of the folder: its length and SHA-256.
     package var files: [String: FileFacts]
 
@@ -96,8 +100,34 @@ package struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// The temperature of a version, and its figures on the hold-out.
+    package struct Calibration: Codable, Sendable, Equatable {
+        /// What logits are divided by before they become probabilities; nil where they are not.
+        package var temperature: Float?
+        /// Rows of the hold-out that were looked at.
+        package var rows: Int
+        /// The figures without a temperature.
+        package var before: CalibrationFigures
+        /// The figures with one, on rows that it was not fitted to; nil where none was fitted.
+        package var after: CalibrationFigures?
+
+        /// Takes note of a calibration.
+        package init(
+            temperature: Float?,
+            rows: Int,
+            before: CalibrationFigures,
+            after: CalibrationFigures?
+        ) {
+            self.temperature = temperature
+            self.rows = rows
+            self.before = before
+            self.after = after
+        }
+    }
+
     enum CodingKeys: String, CodingKey {
-        case format, model, version, created, task, labels, schema, data, training, files
+        case format, model, version, created, task, labels, schema, data, training, calibration
+        case files
     }
 }
 

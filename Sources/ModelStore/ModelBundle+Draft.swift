@@ -21,6 +21,8 @@ extension ModelBundle {
         package var data: Manifest.Provenance
         /// How it was fitted, and how it scored.
         package var training: Manifest.TrainingSummary
+        /// How well its probabilities agree with the truth; the network has its temperature.
+        package var calibration: Manifest.Calibration?
         /// The weights.
         package var network: MultilayerPerceptron
         /// What live inputs are compared with.
@@ -39,6 +41,7 @@ extension ModelBundle {
             schema: FeatureSchema,
             data: Manifest.Provenance,
             training: Manifest.TrainingSummary,
+            calibration: Manifest.Calibration? = nil,
             network: MultilayerPerceptron,
             reference: ReferenceProfile,
             selfTest: SelfTest,
@@ -51,6 +54,7 @@ extension ModelBundle {
             self.schema = schema
             self.data = data
             self.training = training
+            self.calibration = calibration
             self.network = network
             self.reference = reference
             self.selfTest = selfTest
@@ -76,6 +80,7 @@ extension ModelBundle {
                     schema: schema,
                     data: data,
                     training: training,
+                    calibration: calibration,
                     files: try files.mapValues { bytes in
                         Manifest.FileFacts(
                             bytes: bytes.count,

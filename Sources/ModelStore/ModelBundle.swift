@@ -10,7 +10,7 @@ package struct ModelBundle: Sendable {
     package let manifest: Manifest
     /// The SHA-256 of `manifest.json`, in hexadecimal: it covers all files of the version.
     package let digest: String
-    /// The weights.
+    /// The weights, with the temperature of the manifest.
     package let network: MultilayerPerceptron
     /// What live inputs are compared with.
     package let reference: ReferenceProfile
@@ -56,10 +56,12 @@ package struct ModelBundle: Sendable {
             )
         }
         let files = VersionFiles(folder: folder, manifest: manifest)
+        var network = try files.network()
+        network.temperature = try manifest.temperature(folder: folder)
         let bundle = ModelBundle(
             manifest: manifest,
             digest: digest,
-            network: try files.network(),
+            network: network,
             reference: try files.reference(),
             selfTest: try files.selfTest()
         )
@@ -99,6 +101,21 @@ extension ModelTask {
         case .binary: .sigmoid
         case .regression: .linear
         }
+    }
+}
+
+extension Manifest {
+    /// The temperature, checked.
+    fileprivate func temperature(folder: String) throws(StoreError) -> Temperature? {
+        guard let value = calibration?.temperature else { return nil }
+        guard task != .regression, let temperature = Temperature(value) else {
+            throw .malformed(
+                path: "\(folder)/\(ModelBundle.manifestName)",
+                reason: "calibration.temperature \(value) of a \(task.rawValue): a classifier may "
+                    + "have one of \(Temperature.range)"
+            )
+        }
+        return temperature
     }
 }
 

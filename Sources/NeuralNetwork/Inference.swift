@@ -7,6 +7,8 @@ package struct InferenceScratch: ~Copyable, Sendable {
     private var spareValues = AlignedFloats(count: 0)
     private var logitValues = AlignedFloats(count: 0)
     private var probabilityValues = AlignedFloats(count: 0)
+    /// The logits divided by the temperature, where there is one.
+    private var cooledValues = AlignedFloats(count: 0)
     private var hiddenCount = 0
     private var outputCount = 0
     private let team: ComputeTeam
@@ -39,7 +41,7 @@ package struct InferenceScratch: ~Copyable, Sendable {
     /// What the logits mean, `rowCount × outputWidth`.
     ///
     /// For softmax each class's probability; for sigmoid the probability of yes; for linear the
-    /// values.
+    /// values. A network with a ``MultilayerPerceptron/temperature`` gives calibrated ones.
     package var probabilities: Span<Float> {
         @_lifetime(borrow self)
         get { probabilityValues.span.extracting(0..<outputCount) }
@@ -125,7 +127,12 @@ package struct InferenceScratch: ~Copyable, Sendable {
         if last > 0 {
             Self.pass(hiddenValues, rowCount, network.layers[last], &logitValues, team)
         }
-        Self.interpret(network, logitValues, rowCount, &probabilityValues)
+        if let temperature = network.temperature {
+            Self.cool(logitValues, outputCount, temperature, &cooledValues)
+            Self.interpret(network, cooledValues, rowCount, &probabilityValues)
+        } else {
+            Self.interpret(network, logitValues, rowCount, &probabilityValues)
+        }
     }
 
     // What follows is apart from `self`, so that the compiler sees that nothing overlaps.
@@ -168,6 +175,18 @@ package struct InferenceScratch: ~Copyable, Sendable {
             results: &results,
             team: team
         )
+    }
+
+    private static func cool(
+        _ logits: borrowing AlignedFloats,
+        _ count: Int,
+        _ temperature: Temperature,
+        _ cooled: inout AlignedFloats
+    ) {
+        cooled.grow(to: count)
+        let source = logits.span
+        var target = cooled.mutableSpan
+        for index in 0..<count { target[index] = source[index] * temperature.reciprocal }
     }
 
     private static func interpret(

@@ -14,6 +14,11 @@ package struct MultilayerPerceptron: Sendable, Equatable {
     package internal(set) var layers: [DenseLayer]
     /// What the logits mean.
     package let head: Head
+    /// What logits are divided by before they become probabilities; nil leaves them as they are.
+    ///
+    /// It is no weight: training, scores and weight files know nothing of it, and no class is
+    /// decided by it.
+    package var temperature: Temperature?
 
     /// Puts layers together.
     ///

@@ -18,6 +18,9 @@ struct PublishStep {
         _ outcome: RetrainingOutcome,
         _ trigger: RetrainingTrigger
     ) throws -> Int {
+        // What the reference and the self-test are made of is what will be served.
+        var network = candidate.network
+        network.temperature = scores.calibration?.temperature.flatMap { Temperature($0) }
         let draft = ModelBundle.Draft(
             model: plan.model,
             created: now,
@@ -25,16 +28,11 @@ struct PublishStep {
             labels: data.labels,
             schema: data.schema,
             data: provenance,
-            training: Manifest.TrainingSummary(
-                trigger: trigger.rawValue,
-                seconds: candidate.training?.seconds ?? 0,
-                epochs: candidate.training?.epochs ?? 0,
-                seed: candidate.training == nil ? 0 : plan.training.seed,
-                scores: scores.candidate
-            ),
-            network: candidate.network,
-            reference: try reference(candidate.network, data),
-            selfTest: selfTest(candidate.network, data),
+            training: summary(candidate, scores, trigger),
+            calibration: scores.calibration,
+            network: network,
+            reference: try reference(network, data),
+            selfTest: selfTest(network, data),
             report: try StoreJSON.encode(
                 Report(outcome: outcome, evaluation: scores.evaluation),
                 pretty: true
@@ -55,6 +53,20 @@ struct PublishStep {
         }
         try directory.prune(keep: plan.keep)
         return version
+    }
+
+    private func summary(
+        _ candidate: Candidate,
+        _ scores: EvaluateStep.Result,
+        _ trigger: RetrainingTrigger
+    ) -> Manifest.TrainingSummary {
+        Manifest.TrainingSummary(
+            trigger: trigger.rawValue,
+            seconds: candidate.training?.seconds ?? 0,
+            epochs: candidate.training?.epochs ?? 0,
+            seed: candidate.training == nil ? 0 : plan.training.seed,
+            scores: scores.candidate
+        )
     }
 
     /// Notes a refusal in the journal; nothing else changes.

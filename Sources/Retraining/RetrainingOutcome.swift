@@ -39,6 +39,8 @@ package struct RetrainingOutcome: Codable, Sendable, Equatable {
     package var evaluation: Scores?
     /// The champion's scores on the same rows; nil when there was none.
     package var champion: Scores?
+    /// How the candidate's probabilities are calibrated; nil for a regression.
+    package var calibration: Manifest.Calibration?
     /// Seconds of each stage of the run.
     package var stages: [String: Double]
     /// What was odd about the data, but no reason to refuse it.

@@ -166,6 +166,7 @@ package struct RetrainingPipeline {
             training: candidate.training,
             evaluation: scores.candidate,
             champion: scores.champion,
+            calibration: scores.calibration,
             stages: stages.seconds,
             warnings: data.warnings
         )

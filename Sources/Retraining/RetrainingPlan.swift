@@ -19,6 +19,8 @@ package struct RetrainingPlan: Sendable {
     package var activation: Activation
     /// How the network is fitted.
     package var training: TrainingSettings
+    /// Whether a classifier's probabilities are calibrated on the hold-out.
+    package var calibrates: Bool
     /// The share of the training rows that early stopping is judged by; nil without it.
     package var validation: Double?
     /// Whether training begins with the champion's weights where they fit.
@@ -85,6 +87,7 @@ package struct RetrainingPlan: Sendable {
         hidden: [Int],
         activation: Activation,
         training: TrainingSettings,
+        calibrates: Bool = true,
         validation: Double? = nil,
         warmStart: Bool = false,
         threads: Int? = 1,
@@ -103,6 +106,7 @@ package struct RetrainingPlan: Sendable {
         self.hidden = hidden
         self.activation = activation
         self.training = training
+        self.calibrates = calibrates
         self.validation = validation
         self.warmStart = warmStart
         self.threads = threads
@@ -131,6 +135,7 @@ package struct RetrainingPlan: Sendable {
         let holdout: Double?
         let validation: Double?
         let warmStart: Bool?
+        let calibration: String?
 
         init(_ plan: RetrainingPlan) {
             task = plan.task
@@ -142,6 +147,7 @@ package struct RetrainingPlan: Sendable {
             holdout = plan.test == nil ? plan.holdout : nil
             validation = plan.validation
             warmStart = plan.warmStart ? true : nil
+            calibration = plan.calibrates ? nil : "none"
         }
     }
 }

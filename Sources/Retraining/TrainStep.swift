@@ -177,7 +177,8 @@ struct TrainStep {
     {
         guard let champion else { return nil }
         let manifest = champion.bundle.manifest
-        let network = champion.bundle.network
+        var network = champion.bundle.network
+        network.temperature = nil
         let hidden = network.layers.dropLast()
         guard manifest.task == plan.task, manifest.labels == data.labels,
             manifest.schema.readsSameRows(as: data.schema),

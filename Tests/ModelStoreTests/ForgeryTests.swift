@@ -44,6 +44,35 @@ import Testing
         #expect(message(bench.store).contains("format 2 is not 1"))
     }
 
+    @Test("a temperature that no version can have is refused; the figures alone are fine")
+    func temperature() throws {
+        let figures = CalibrationFigures(logLoss: 1, expectedError: 0.1, brier: 0.5)
+        for value: Float? in [0, -1, 1e-9, 1e9, nil] {
+            let bench = try Bench(versions: 1)
+            try change(bench.store) {
+                $0.calibration = Manifest.Calibration(
+                    temperature: value,
+                    rows: 100,
+                    before: figures,
+                    after: nil
+                )
+            }
+            let found = message(bench.store)
+            #expect(value == nil ? found == "none" : found.contains("calibration.temperature"))
+        }
+        // Another temperature than the one of the self-test is found by it.
+        let bench = try Bench(versions: 1)
+        try change(bench.store) {
+            $0.calibration = Manifest.Calibration(
+                temperature: 3,
+                rows: 100,
+                before: figures,
+                after: figures
+            )
+        }
+        #expect(message(bench.store).contains("self_test"))
+    }
+
     @Test("a manifest that does not list a file is refused")
     func notListed() throws {
         for name in fileNames.dropFirst() {
