@@ -1,9 +1,7 @@
-internal import Features
-
 extension FeatureSchema {
     /// Whether raw rows of the other schema mean the same here: the same pixels, or the same
     /// columns with the same categories; scaling and fills may differ.
-    func readsSameRows(as other: FeatureSchema) -> Bool {
+    package func readsSameRows(as other: FeatureSchema) -> Bool {
         switch (layout, other.layout) {
         case (.image(let ours), .image(let theirs)):
             ours.shape == theirs.shape
