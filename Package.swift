@@ -166,14 +166,15 @@ let package = Package(
             "ServingTests",
             [
                 "Serving", "ModelStore", "ModelTestSupport", "HTTPTransport", "TLSTransport",
-                "Telemetry", "Drift", "Features", "NeuralNetwork", "Files", logging, nioCore,
-                nioPosix,
+                "Telemetry", "Drift", "Features", "NeuralNetwork", "Files", "Digest", logging,
+                nioCore, nioPosix,
             ]
         ),
         tests(
             "ApplianceTests",
             [
-                "Appliance", "ModelStore", "ModelTestSupport", "NeuralNetwork", "TLSTransport",
+                "Appliance", "Serving", "ModelStore", "ModelTestSupport", "NeuralNetwork",
+                "TLSTransport",
                 "Telemetry", "Files", logging, yams,
             ]
         ),

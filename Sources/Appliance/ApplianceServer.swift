@@ -36,7 +36,7 @@ package struct ApplianceServer: Sendable {
         let parts = try ApplianceParts(settings, shards: loopCount + 1)
         let now = ProcessEnvironment.now()
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
-        let serving = try await ServingParts(parts, group)
+        let serving = try await ServingParts(parts, group, loopCount: loopCount)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
         let welcome = Welcome(settings, console: .standardOutput)
@@ -69,6 +69,7 @@ package struct ApplianceServer: Sendable {
         for follower in followers { services.append(Job("store") { await follower.run() }) }
         services.append(Job("retraining") { await retraining.supervisor.run() })
         services.append(Job("overload") { await watch.run() })
+        services += serving.jobs
         for listener in bound { services.append(listener) }
         services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
@@ -99,6 +100,7 @@ struct ApplianceParts: Sendable {
     let logging: ApplianceLogging
     let directories: [String: ModelDirectory]
     let servingMetrics: ServingMetrics
+    let access: AccessControl
 
     init(_ settings: Settings, shards: Int) throws {
         self.settings = settings
@@ -110,6 +112,8 @@ struct ApplianceParts: Sendable {
             }
         )
         servingMetrics = try ServingMetrics(registry)
+        access = AccessControl(try AccessMetrics(registry))
+        access.use(try settings.prepareAccess(access))
         try ProcessMetrics.register(in: registry)
         try registry.registerOwnMetrics()
         try BuildInfo(
@@ -152,14 +156,49 @@ struct ApplianceParts: Sendable {
     }
 }
 
+extension ApplianceParts {
+    /// Keeps the labelled rows of the models whose capture is switched on; nil without such.
+    func capture() throws -> CaptureService? {
+        let metrics = try CaptureMetrics(registry, models: settings.models.map(\.name))
+        let models = settings.models.filter(\.capture.enabled)
+        if models.isEmpty { return nil }
+        let folders = models.map { model in
+            let folder = CaptureFolder(
+                state: settings.state,
+                model: model.name,
+                bytesMax: model.capture.bytesMax,
+                secondsMax: Double(model.capture.days) * 86_400
+            )
+            return (model.name, folder)
+        }
+        return CaptureService(
+            Dictionary(uniqueKeysWithValues: folders),
+            metrics: metrics,
+            logger: logging.logger("capture"),
+            clock: { Double(ProcessEnvironment.now()) }
+        )
+    }
+}
+
 /// The event loops' responders.
 struct ServingParts: Sendable {
     let settings: ServingSettings
     let table: EndpointTable
     let loops: ServingLoops
+    /// Keeps labelled rows; nil where no model's are kept.
+    private let capture: CaptureService?
 
-    init(_ parts: ApplianceParts, _ group: any EventLoopGroup) async throws {
-        let settings = try parts.settings.servingSettings(parts.settings.api)
+    /// What runs beside the loops.
+    var jobs: [any Service] {
+        capture.map { capture in [Job("capture") { await capture.run() }] } ?? []
+    }
+
+    init(
+        _ parts: ApplianceParts,
+        _ group: any EventLoopGroup,
+        loopCount: Int
+    ) async throws {
+        let settings = parts.settings.servingSettings(parts.settings.api, loops: loopCount)
         let table = try EndpointTable(.api)
         let metrics = parts.servingMetrics
         self.settings = settings
@@ -167,6 +206,17 @@ struct ServingParts: Sendable {
         loops = try await ServingLoops.make(on: group) { shard in
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
+        try await loops.attach(parts.access)
+        capture = try parts.capture()
+        var keep: (@Sendable ([CapturedRow]) async -> Void)?
+        if let capture { keep = { rows in await capture.take(rows) } }
+        try await loops.attach(
+            FeedbackService(
+                models: parts.settings.models.filter(\.feedback.enabled).map(\.name),
+                metrics: FeedbackMetrics(parts.registry),
+                capture: keep
+            )
+        )
     }
 }
 

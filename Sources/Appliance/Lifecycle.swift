@@ -120,6 +120,10 @@ struct ReloadingService: Service, CustomStringConvertible {
                 return try SettingsFile.read(file, environment: ProcessEnvironment.variables())
             },
             certificates: certificates,
+            prepareAccess: { [access = parts.access] settings in
+                let prepared = try settings.prepareAccess(access)
+                return { access.use(prepared) }
+            },
             metrics: try ReloadMetrics(parts.registry, now: ProcessEnvironment.now()),
             logger: parts.logging.logger("reloading"),
             clock: ProcessEnvironment.now

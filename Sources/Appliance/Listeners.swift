@@ -40,7 +40,9 @@ struct Listeners {
 
     /// The listener for metrics, status and all that changes state.
     func operations(_ operations: Operations) throws -> ListenerService {
-        let settings = try parts.settings.servingSettings(parts.settings.operations)
+        let settings = parts.settings.servingSettings(parts.settings.operations, loops: 1)
+        let access = parts.access
+        let shard = parts.registry.shards - 1
         let table = try EndpointTable(.operations)
         let actions = operations.actions
         return try service(
@@ -56,6 +58,7 @@ struct Listeners {
                     table: table,
                     actions: actions,
                     models: operations.models,
+                    gate: access.gate(.operations, on: loop, shard: shard),
                     eventLoop: loop
                 )
             }

@@ -33,6 +33,10 @@ extension ModelSettings {
         )
         part = section.section("drift", doc: "how live inputs are watched")
         drift = DriftChoices(&part)
+        part = section.section("feedback", doc: "labels that come after the predictions")
+        feedback = FeedbackSettings(&part)
+        part = section.section("capture", doc: "labelled rows that are kept for a retraining")
+        capture = CaptureSettings(&part)
         check(section)
         section.finish()
     }
@@ -58,6 +62,9 @@ extension ModelSettings {
         }
         if task == .regression && !labels.isEmpty {
             section.report("a regression has no labels", key: "labels")
+        }
+        if capture.enabled && !feedback.enabled {
+            section.report("needs feedback.enabled", key: "capture")
         }
         if Set(labels).count != labels.count {
             section.report("a label stands twice", key: "labels")
@@ -174,6 +181,46 @@ extension DriftChoices {
             default: 1_000_000,
             in: 100...1_000_000_000_000,
             doc: "scored rows between two false alarms, in the mean, at least"
+        )
+        section.finish()
+    }
+}
+
+extension FeedbackSettings {
+    init(_ section: inout SettingsSection) {
+        enabled = section.flag(
+            "enabled",
+            default: true,
+            doc: "recent predictions are remembered, so that POST /feedback finds them"
+        )
+        memoryBytesMax = section.integer(
+            "memory_bytes_max",
+            default: 8 << 20,
+            in: 4096...(1 << 34),
+            doc: "bytes of the remembered rows, shared out among the event loops"
+        )
+        section.finish()
+    }
+}
+
+extension CaptureSettings {
+    init(_ section: inout SettingsSection) {
+        enabled = section.flag(
+            "enabled",
+            default: false,
+            doc: "rows whose label came are written to capture/ in the state directory, mode 0600"
+        )
+        bytesMax = section.integer(
+            "bytes_max",
+            default: 256 << 20,
+            in: 1024...(1 << 40),
+            doc: "bytes of all files; the oldest go first"
+        )
+        days = section.integer(
+            "days",
+            default: 30,
+            in: 1...3650,
+            doc: "days after which a file is removed"
         )
         section.finish()
     }

@@ -20,6 +20,10 @@ package struct ModelSettings: Sendable, Equatable {
     package var retrain: RetrainSettings
     /// How live inputs are watched.
     package var drift: DriftChoices
+    /// How labels find the rows that were predicted.
+    package var feedback: FeedbackSettings
+    /// Which labelled rows are kept.
+    package var capture: CaptureSettings
 
     /// What a model's outputs mean.
     package enum Task: String, CaseIterable, Sendable {
@@ -239,4 +243,22 @@ package struct DriftChoices: Sendable, Equatable {
     package var tolerance: Double
     /// Scored rows between two false alarms, in the mean, at least.
     package var falseAlarmInterval: Int
+}
+
+/// How labels find the rows that were predicted.
+package struct FeedbackSettings: Sendable, Equatable {
+    /// Whether rows are remembered.
+    package var enabled: Bool
+    /// Bytes that the remembered rows may take, on all event loops together.
+    package var memoryBytesMax: Int
+}
+
+/// Which labelled rows are kept on disk.
+package struct CaptureSettings: Sendable, Equatable {
+    /// Whether any are.
+    package var enabled: Bool
+    /// Bytes of all files.
+    package var bytesMax: Int
+    /// Days for which a file is kept.
+    package var days: Int
 }

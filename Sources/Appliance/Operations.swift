@@ -36,7 +36,7 @@ struct Operations: Sendable {
                 await change(model) { directory in
                     try directory.promote(
                         version,
-                        actor: caller.address,
+                        actor: caller.actor,
                         reason: "request \(caller.requestName)",
                         now: Self.now
                     )
@@ -46,7 +46,7 @@ struct Operations: Sendable {
             rollback: { model, caller in
                 await change(model) { directory in
                     try directory.rollBack(
-                        actor: caller.address,
+                        actor: caller.actor,
                         reason: "request \(caller.requestName)",
                         now: Self.now
                     )
@@ -175,7 +175,7 @@ struct Operations: Sendable {
     {
         do {
             let name = try parts.settings.resolveModel(model)
-            guard await drift.acknowledge(name, by: caller.address) else {
+            guard await drift.acknowledge(name, by: caller.actor) else {
                 return failure(409, "not_watched", "the inputs of \(name) are not watched")
             }
             let body = try StoreJSON.encode(Started(model: name, result: "acknowledged"))
@@ -190,6 +190,7 @@ struct Operations: Sendable {
             "\(event)",
             metadata: [
                 "model": "\(model)", "client.address": "\(caller.address)",
+                "audit.actor": "\(caller.actor)",
                 "request.id": "\(caller.requestName)",
             ]
         )

@@ -22,6 +22,7 @@ package actor Reloading {
     private var settings: Settings
     private let read: @Sendable () throws -> Settings
     private let certificates: Certificates
+    private let prepareAccess: @Sendable (Settings) throws -> (@Sendable () -> Void)
     private let metrics: ReloadMetrics
     private let logger: Logger
     private let clock: @Sendable () -> Int64
@@ -38,6 +39,7 @@ package actor Reloading {
     ///   - settings: What is in effect.
     ///   - read: Reads the configuration anew.
     ///   - certificates: What is replaced.
+    ///   - prepareAccess: Reads who may ask, and gives what has them used.
     ///   - metrics: Where reloads are counted.
     ///   - logger: Told of each.
     ///   - clock: Unix seconds.
@@ -45,6 +47,8 @@ package actor Reloading {
         _ settings: Settings,
         read: @escaping @Sendable () throws -> Settings,
         certificates: Certificates,
+        prepareAccess: @escaping @Sendable (Settings) throws -> (@Sendable () -> Void) = { _ in {}
+        },
         metrics: ReloadMetrics,
         logger: Logger,
         clock: @escaping @Sendable () -> Int64
@@ -52,6 +56,7 @@ package actor Reloading {
         self.settings = settings
         self.read = read
         self.certificates = certificates
+        self.prepareAccess = prepareAccess
         self.metrics = metrics
         self.logger = logger
         self.clock = clock
@@ -65,7 +70,10 @@ package actor Reloading {
             guard changed.needingRestart.isEmpty else {
                 throw ReloadError.needsRestart(changed.needingRestart)
             }
+            let useAccess = try prepareAccess(new)
             try reloadCertificates(new.tls, .signal)
+            // What cannot fail comes last, so that all is used or nothing.
+            useAccess()
             settings = new
             metrics.configurationReloaded(at: clock())
             logger.notice(
@@ -167,7 +175,7 @@ package struct SettingsChange {
     package static let changeable: Set = [
         "tls.certificate", "tls.key", "tls.ocsp_responses", "tls.unknown_name", "tls.client_ca",
         "tls.client_names", "tls.names", "tls.profile", "tls.ticket_rotation_seconds",
-        "tls.session_seconds_max",
+        "tls.session_seconds_max", "access.file", "api.token_file", "operations.token_file",
     ]
 }
 

@@ -1,13 +1,14 @@
-internal import Files
 internal import Serving
 
 /// What serving needs to know of the configuration.
 extension Settings {
-    /// Reads a listener's token and puts its limits together.
+    /// Puts a listener's limits together.
     ///
-    /// - Throws: `FileError` when the token's file cannot be read, ``SettingsError`` when it is
-    ///   empty.
-    func servingSettings(_ listener: ListenerSettings) throws -> ServingSettings {
+    /// - Parameters:
+    ///   - listener: The listener.
+    ///   - loops: Its event loops, among which memory is shared out.
+    /// - Returns: What serving needs to know.
+    func servingSettings(_ listener: ListenerSettings, loops: Int) -> ServingSettings {
         ServingSettings(
             models: models.map(\.name),
             defaultModel: defaultModel,
@@ -15,25 +16,14 @@ extension Settings {
             bodyBytesMax: listener.limits.bodyBytesMax,
             rowsMax: listener.limits.rowsMax,
             serverVersion: ApplianceVersion.text,
-            token: try listener.tokenFile.map { try token($0) }
+            needsKey: accessFile != nil || listener.tokenFile != nil,
+            feedbackBytes: Dictionary(
+                uniqueKeysWithValues: models.filter(\.feedback.enabled).map {
+                    ($0.name, $0.feedback.memoryBytesMax / loops)
+                }
+            ),
+            capturedModels: Set(models.filter(\.capture.enabled).map(\.name))
         )
-    }
-
-    private func token(_ path: String) throws -> [UInt8] {
-        let bytes = try WholeFile.read(path, bytesMax: 4096)
-        let token = bytes.split { $0 <= 0x20 }.first.map { Array($0) } ?? []
-        guard token.count >= 16 else {
-            throw SettingsError(problems: [
-                SettingsProblem(
-                    file: file,
-                    line: 0,
-                    column: 0,
-                    key: "token_file",
-                    message: "\(path): a token has at least 16 characters"
-                )
-            ])
-        }
-        return token
     }
 
     /// The configuration's file for a child process; nil for the built-in quickstart.

@@ -10,6 +10,8 @@ package struct Settings: Sendable, Equatable {
     package var api: ListenerSettings
     /// The listener for metrics, status and everything that changes state.
     package var operations: ListenerSettings
+    /// The file of those who may ask; nil where a token or nothing is asked for.
+    package var accessFile: String?
     /// The certificates of both listeners.
     package var tls: CertificateSettings
     /// The state directory: models, downloads, generated certificates.

@@ -85,6 +85,8 @@ extension Settings {
             doc: "the listener for metrics, status and all that changes state"
         )
         operations = ListenerSettings(&part, listen: "127.0.0.1:9443")
+        part = top.section("access", doc: "who may ask the listeners for what")
+        accessFile = part.readAccess()
         part = top.section("tls", doc: "certificates of both listeners")
         tls = CertificateSettings(&part)
         state = top.string("state", default: ".leeway", doc: "state directory")
@@ -144,14 +146,25 @@ extension Settings {
         if models.filter(\.isDefault).count > 1 {
             top.report("two models are the default", key: "models")
         }
-        if !operations.listen.isLoopback && operations.tokenFile == nil
-            && (tls.clientAuthorities == nil || operations.plaintext)
-        {
+        if isOpenToOthers(operations) {
             top.report(
                 "a listener that others can reach changes state: set operations.token_file, "
-                    + "or tls.client_ca with TLS, or listen on a loopback address",
+                    + "access.file, or tls.client_ca with TLS, or listen on a loopback address",
                 key: "operations"
             )
         }
+        if isOpenToOthers(api), let model = models.first(where: \.capture.enabled) {
+            top.report(
+                "anybody could teach \(model.name) by sending labels: set access.file, "
+                    + "api.token_file, or tls.client_ca with TLS, or no capture.enabled",
+                key: "api"
+            )
+        }
+    }
+
+    /// Whether somebody on another machine can ask a listener without any credential.
+    private func isOpenToOthers(_ listener: ListenerSettings) -> Bool {
+        !listener.listen.isLoopback && listener.tokenFile == nil && accessFile == nil
+            && (tls.clientAuthorities == nil || listener.plaintext)
     }
 }

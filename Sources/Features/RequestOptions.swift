@@ -10,6 +10,10 @@ package struct RequestOptions: Sendable, Equatable {
     package var outputs: [RequestedOutput] = []
     /// Whether outputs come in binary form where they do not say otherwise themselves.
     package var isBinary = false
+    /// How the answers shall be explained; nil for not at all.
+    package var explanation: ExplanationMethod?
+    /// The class whose logit is explained, by its label or its index; nil for the predicted one.
+    package var explainedClass: FeedbackItem.Label?
     /// How long the client waits for the answer, in microseconds; nil when it did not say.
     package var timeoutMicroseconds: Int64?
 
@@ -48,6 +52,12 @@ package struct RequestOptions: Sendable, Equatable {
                     throw PredictDecoder.repeated(key, reader)
                 }
                 timeoutMicroseconds = try readTimeout(&reader)
+            } else if reader.matches(key, "explain") {
+                guard explanation == nil else { throw PredictDecoder.repeated(key, reader) }
+                explanation = try readMethod(&reader)
+            } else if reader.matches(key, "explain_class") {
+                guard explainedClass == nil else { throw PredictDecoder.repeated(key, reader) }
+                explainedClass = try FeedbackItem.Label.read(&reader)
             } else if hasTensors, reader.matches(key, "binary_data_output") {
                 guard !hasForm else { throw PredictDecoder.repeated(key, reader) }
                 hasForm = true
@@ -67,6 +77,19 @@ package struct RequestOptions: Sendable, Equatable {
             throw .invalidParameter(reader.place(start), problem: problem)
         }
         return value
+    }
+
+    private func readMethod(
+        _ reader: inout JSONReader
+    ) throws(FeatureError) -> ExplanationMethod {
+        reader.skipWhitespace()
+        let start = reader.position
+        let word = try reader.readString()
+        guard let method = ExplanationMethod(rawValue: word) else {
+            let known = ExplanationMethod.allCases.map(\.rawValue).joined(separator: " or ")
+            throw .invalidParameter(reader.place(start), problem: "expected \(known)")
+        }
+        return method
     }
 
     /// Passes over a parameter that means nothing here, or refuses it.

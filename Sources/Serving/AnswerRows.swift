@@ -16,13 +16,22 @@ struct AnswerRows: ~Escapable {
     let width: Int
     /// What the outputs mean.
     let task: ModelTask
+    /// What led to the answers, where that was asked for.
+    let explanation: Explanation?
 
     @_lifetime(copy outputs, copy logits)
-    init(outputs: Span<Float>, logits: Span<Float>, rowCount: Int, task: ModelTask) {
+    init(
+        outputs: Span<Float>,
+        logits: Span<Float>,
+        rowCount: Int,
+        task: ModelTask,
+        explanation: Explanation? = nil
+    ) {
         self.outputs = outputs
         self.logits = logits
         self.rowCount = rowCount
         self.task = task
+        self.explanation = explanation
         width = outputs.count / max(1, rowCount)
     }
 

@@ -31,6 +31,11 @@ package struct EndpointTable: Sendable {
             }
         }
 
+        /// What a credential must allow; nil where any will do.
+        var scope: Endpoint.Scope? {
+            if case .found(let endpoint, _) = self { endpoint.scope } else { nil }
+        }
+
         /// The path's label.
         var route: HTTPRoute {
             switch self {

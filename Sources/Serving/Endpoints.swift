@@ -23,6 +23,8 @@ package struct Endpoint: Sendable {
     package enum Scope: String, CaseIterable, Sendable {
         /// To ask for predictions, and what the models are.
         case predict
+        /// To tell what came true.
+        case feedback
         /// To read how the appliance fares, and to change its state.
         case operate
     }
@@ -30,6 +32,7 @@ package struct Endpoint: Sendable {
     /// What answers a request.
     enum Action: Sendable, Equatable {
         case predict(Dialect)
+        case feedback
         case live, ready, alive
         case description, server, models, model(ModelView)
         case statistics, repositoryIndex, load, unload
@@ -81,6 +84,14 @@ package struct Endpoint: Sendable {
             .predict,
             [.api],
             "Predicts, as SageMaker's and MLflow's containers do."
+        ),
+        Endpoint(
+            .post,
+            "/feedback",
+            .feedback,
+            .feedback,
+            [.api],
+            "Tells what came true for rows that were predicted."
         ),
         tensors("/v2/models/{model}/infer"),
         tensors("/v2/models/{model}/versions/{version}/infer"),

@@ -37,6 +37,7 @@ struct InstancesEncoder {
             }
         }
         body.writeInteger(UInt8(ascii: "]"))
+        if let explanation = rows.explanation { explanation.writeAll(rows.rowCount, to: &body) }
         body.writeImmutableBuffer(tail)
         body.writeInteger(UInt8(ascii: "\""))
         requestName.write(to: &body)

@@ -36,7 +36,7 @@ struct OpenAPIDocument {
 
     private var components: JSONTree {
         var components = OperationParts.components
-        if settings.needsToken {
+        if settings.needsKey {
             components = components.with([
                 "securitySchemes": ["key": ["type": "http", "scheme": "bearer"]]
             ])
@@ -69,7 +69,7 @@ struct OpenAPIDocument {
     }
 
     private func secured(_ endpoint: Endpoint, _ operation: JSONTree) -> JSONTree {
-        guard settings.needsToken, endpoint.scope != nil else { return operation }
+        guard settings.needsKey, endpoint.scope != nil else { return operation }
         return operation.with(["security": [["key": []]]])
     }
 
@@ -118,6 +118,7 @@ struct OpenAPIDocument {
                 ],
                 example: first.example(dialect)
             )
+        case .feedback: return OperationParts.feedbackBody(itemsMax: settings.rowsMax)
         case .repositoryIndex:
             let ready: JSONTree = ["ready": ["type": "boolean"]]
             return [

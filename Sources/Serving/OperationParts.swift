@@ -1,3 +1,4 @@
+internal import Features
 internal import HTTPTransport
 
 /// What many operations of the OpenAPI description have in common.
@@ -52,6 +53,12 @@ enum OperationParts {
                 "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991,
                 "description": "How long the client waits, in microseconds.",
             ],
+            "explain": [
+                "enum": .array(ExplanationMethod.allCases.map { .string($0.rawValue) }),
+                "description": """
+                Adds attributions; explain_class names another class than the predicted one.
+                """,
+            ],
             "priority": true, "sequence_id": true, "sequence_start": true, "sequence_end": true,
         ],
         "additionalProperties": false,
@@ -74,6 +81,32 @@ enum OperationParts {
             "Parameters": parameters,
         ]
     ]
+
+    /// What came true for one row or several.
+    static func feedbackBody(itemsMax: Int) -> JSONTree {
+        let item: JSONTree = [
+            "type": "object",
+            "properties": [
+                "request_id": ["type": "string", "pattern": "^[A-Za-z0-9._~:-]{1,64}$"],
+                "label": ["type": ["string", "number"]],
+                "row": ["type": "integer", "minimum": 0, "maximum": 2_147_483_647],
+                "model": ["type": "string"],
+            ],
+            "required": ["request_id", "label"],
+            "additionalProperties": false,
+        ]
+        let several: JSONTree = [
+            "type": "object",
+            "properties": [
+                "feedback": [
+                    "type": "array", "minItems": 1, "maxItems": .integer(itemsMax), "items": item,
+                ]
+            ],
+            "required": ["feedback"],
+            "additionalProperties": false,
+        ]
+        return body(["oneOf": [item, several]], example: ["request_id": "order-7", "label": 1])
+    }
 
     // MARK: Responses
 

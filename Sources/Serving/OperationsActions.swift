@@ -22,6 +22,11 @@ package struct OperationsActions: Sendable {
         package let address: String
         /// The request's id.
         package let requestName: String
+        /// Whose credential was shown; nil where none is asked for.
+        package let identity: String?
+
+        /// Who it is, in one word.
+        package var actor: String { identity.map { "\($0)@\(address)" } ?? address }
     }
 
     /// The text of all metrics.

@@ -11,6 +11,8 @@ package final class OperationsLoop: HTTPResponder {
     private let actions: OperationsActions
     private let models: @Sendable () -> [ModelState]
     private let eventLoop: any EventLoop
+    /// Decides who may ask; nil lets everybody.
+    private let gate: AccessGate?
     /// Scrapes under way on this loop; a flood of them must not hide the rest.
     private var scrapes = 0
 
@@ -24,25 +26,28 @@ package final class OperationsLoop: HTTPResponder {
     ///   - table: The listener's endpoints.
     ///   - actions: What can be set going.
     ///   - models: The state of each model, told without waiting.
+    ///   - gate: Decides who may ask; nil lets everybody.
     ///   - eventLoop: The loop.
     package init(
         settings: ServingSettings,
         table: EndpointTable,
         actions: OperationsActions,
         models: @escaping @Sendable () -> [ModelState],
+        gate: AccessGate? = nil,
         eventLoop: any EventLoop
     ) {
         self.settings = settings
         self.table = table
         self.actions = actions
         self.models = models
+        self.gate = gate
         self.eventLoop = eventLoop
     }
 
     /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
         let match = table.find(request.head)
-        if !match.isOpen, let failure = settings.refusal(of: request) {
+        if !match.isOpen, let failure = AccessGate.refusal(of: request, match.scope, by: gate) {
             return .reject(failure.response(to: request, route: match.route))
         }
         switch match {
@@ -105,7 +110,8 @@ package final class OperationsLoop: HTTPResponder {
         let model = request.head.queryValue("model")
         let caller = OperationsActions.Caller(
             address: request.connection.peerAddress ?? "unknown",
-            requestName: request.name.text
+            requestName: request.name.text,
+            identity: gate?.name(of: request)
         )
         switch action {
         case .retrain: return later(request) { await actions.retrain(model, caller) }

@@ -6,6 +6,8 @@ internal import NIOCore
 struct PredictEncoder {
     /// Each class's `"class":9,"label":"Ankle boot"`, ready to be copied.
     private let classes: [ByteBuffer]
+    /// The names of a table's columns, for explanations.
+    private let columns: [ByteBuffer]
     /// `,"model":"fashion","version":"3","request_id":`.
     let tail: ByteBuffer
 
@@ -16,6 +18,7 @@ struct PredictEncoder {
             bytes.writeJSON(label)
             return bytes
         }
+        columns = Explanation.names(model.bundle.manifest.schema)
         var tail = ByteBuffer()
         tail.writeStaticString(",\"model\":")
         tail.writeJSON(model.name)
@@ -44,9 +47,17 @@ struct PredictEncoder {
             if row > 0 { body.writeInteger(UInt8(ascii: ",")) }
             if wasBatch { body.writeInteger(UInt8(ascii: "{")) }
             writeRow(rows, row, into: &body)
+            if let explanation = rows.explanation {
+                body.writeStaticString(",\"attributions\":")
+                explanation.write(row: row, names: columns, to: &body)
+            }
             if wasBatch { body.writeInteger(UInt8(ascii: "}")) }
         }
         if wasBatch { body.writeInteger(UInt8(ascii: "]")) }
+        if let explanation = rows.explanation {
+            body.writeStaticString(",\"explanation\":")
+            explanation.writeFacts(to: &body)
+        }
         body.writeImmutableBuffer(tail)
         body.writeInteger(UInt8(ascii: "\""))
         requestName.write(to: &body)

@@ -26,12 +26,24 @@ package enum PredictionFailure: Error, Sendable {
     case unknownPath
     /// The path takes another method.
     case method(allowed: String)
-    /// The token is missing or wrong.
+    /// No credential is shown.
     case unauthorized
     /// The client showed no certificate where one is demanded.
     case certificateMissing
     /// The client's certificate has none of the allowed names.
     case certificateNotAllowed
+    /// The key that is shown is nobody's.
+    case keyUnknown
+    /// The credential does not allow this.
+    case forbidden(Endpoint.Scope)
+    /// The caller has asked too often.
+    case tooMany(caller: String, seconds: Int)
+    /// The row of a label is not, or no longer, remembered.
+    case feedbackUnknown
+    /// The row has its label already.
+    case feedbackRepeated
+    /// The model has no such label.
+    case feedbackLabel(expected: String)
     /// A parameter of the query is missing or wrong.
     case parameter(name: String, problem: String)
     /// The store or the supervisor refused.
@@ -48,9 +60,12 @@ package enum PredictionFailure: Error, Sendable {
         case .mediaType: .unsupportedMediaType
         case .notReady, .unloaded, .busy: .serviceUnavailable
         case .method: .methodNotAllowed
-        case .unauthorized, .certificateMissing: .unauthorized
-        case .certificateNotAllowed: .forbidden
-        case .refused: .conflict
+        case .unauthorized, .keyUnknown, .certificateMissing: .unauthorized
+        case .forbidden, .certificateNotAllowed: .forbidden
+        case .tooMany: .tooManyRequests
+        case .feedbackUnknown: .notFound
+        case .feedbackLabel: .badRequest
+        case .refused, .feedbackRepeated: .conflict
         }
     }
 
@@ -71,6 +86,12 @@ package enum PredictionFailure: Error, Sendable {
         case .unauthorized: "unauthorized"
         case .certificateMissing: "client_certificate_missing"
         case .certificateNotAllowed: "client_certificate_not_allowed"
+        case .keyUnknown: "key_unknown"
+        case .forbidden: "forbidden"
+        case .tooMany: "rate_limited"
+        case .feedbackUnknown: "feedback_unknown"
+        case .feedbackRepeated: "feedback_repeated"
+        case .feedbackLabel: "feedback_label_invalid"
         case .parameter: "parameter_invalid"
         case .refused(let code, _): code
         case .busy: "busy"
@@ -105,7 +126,19 @@ package enum PredictionFailure: Error, Sendable {
         case .method(let allowed):
             "this path takes \(allowed)"
         case .unauthorized:
-            "a bearer token is required"
+            "a key is required: send Authorization: Bearer KEY, or X-API-Key: KEY"
+        case .keyUnknown:
+            "the key is not known"
+        case .forbidden(let scope):
+            "your credential does not allow this: the scope \(scope.rawValue) is needed"
+        case .tooMany(let caller, let seconds):
+            "\(caller): too many requests: try again in \(seconds) s"
+        case .feedbackUnknown:
+            "request_id: no such row is remembered: label rows soon after they are predicted"
+        case .feedbackRepeated:
+            "request_id: the row has its label already, which stands"
+        case .feedbackLabel(let expected):
+            "label: expected \(expected)"
         case .certificateMissing:
             "a client certificate is required: show one when you connect"
         case .certificateNotAllowed:
@@ -126,12 +159,23 @@ package enum PredictionFailure: Error, Sendable {
             (try? HTTPField("Allow", allowed)).map { [$0] } ?? []
         case .notReady, .busy:
             (try? HTTPField("Retry-After", 1)).map { [$0] } ?? []
+        case .tooMany(_, let seconds):
+            (try? HTTPField("Retry-After", seconds)).map { [$0] } ?? []
         case .unauthorized:
             (try? HTTPField("WWW-Authenticate", "Bearer")).map { [$0] } ?? []
         case .certificateMissing:
             // A challenge is due with 401 (RFC 9110 §15.5.2); no scheme for TLS is registered, so
             // this is the word of the drafts.
             (try? HTTPField("WWW-Authenticate", "ClientCertificate")).map { [$0] } ?? []
+        case .keyUnknown:
+            // RFC 6750 §3.1.
+            (try? HTTPField("WWW-Authenticate", "Bearer error=\"invalid_token\"")).map { [$0] }
+                ?? []
+        case .forbidden(let scope):
+            (try? HTTPField(
+                "WWW-Authenticate",
+                "Bearer error=\"insufficient_scope\", scope=\"\(scope.rawValue)\""
+            )).map { [$0] } ?? []
         default:
             []
         }

@@ -57,16 +57,21 @@ final class ServedModel {
     private var engine: Engine
     private var body = ByteBuffer()
     private var spare = ByteBuffer()
+    /// What is remembered for labels that come later.
+    private let recent: RecentPredictions?
+    private lazy var explainer = Explainer()
 
     init(
         _ model: ActiveModel,
         metrics: ServedModelMetrics,
         rowsMax: Int,
         watchesInputs: Bool,
+        recent: RecentPredictions?,
         shard: Int
     ) {
         self.model = model
         self.metrics = metrics
+        self.recent = recent
         self.shard = shard
         versionText = String(model.version)
         tally = metrics.statistics.makeTally()
@@ -98,10 +103,12 @@ final class ServedModel {
             let parse = watch.end(metrics.phases[0], shard)
             compute()
             try checkFinite()
+            let explanation = try explain()
             let inference = watch.end(metrics.phases[1], shard)
             observe()
+            remember(request.name)
             watch.end(metrics.phases[2], shard)
-            let response = respond(to: request, dialect, inference)
+            let response = respond(to: request, dialect, explanation, inference)
             let write = watch.end(metrics.phases[3], shard)
             tally.succeeded(
                 rowCount: batch.rowCount,
@@ -180,9 +187,33 @@ final class ServedModel {
         metrics.confidence.observe(UInt64(max(0, confidence) * 1_000_000), shard: shard)
     }
 
+    /// Remembers the rows, for labels that come later.
+    private func remember(_ name: RequestName) {
+        guard let recent else { return }
+        engine.scratch.read { outputs in
+            recent.append(
+                RequestKey(name),
+                version: model.version,
+                rowCount: batch.rowCount,
+                outputs: outputs.probabilities,
+                raw: batch.raw,
+                predicted: { outputs.predictedClass(row: $0) }
+            )
+        }
+    }
+
+    /// Explains the answers, where that is asked for.
+    private func explain() throws(PredictionFailure) -> Explanation? {
+        if batch.options.explanation == nil { return nil }
+        return try explainer.explain(batch, model.bundle) { row in
+            engine.scratch.read { $0.predictedClass(row: row) }
+        }
+    }
+
     private func respond(
         to request: HTTPRequest,
         _ dialect: Dialect,
+        _ explanation: Explanation?,
         _ inference: UInt64
     ) -> HTTPResponse {
         // The transport has copied the last body by now, so the memory is ours again.
@@ -192,7 +223,8 @@ final class ServedModel {
                 outputs: outputs.probabilities,
                 logits: outputs.logits,
                 rowCount: batch.rowCount,
-                task: model.bundle.manifest.task
+                task: model.bundle.manifest.task,
+                explanation: explanation
             )
             return encoders.write(rows, batch, dialect, request, into: &body, &spare)
         }

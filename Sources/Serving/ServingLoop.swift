@@ -1,4 +1,5 @@
 package import Drift
+internal import Features
 package import HTTPTransport
 package import ModelStore
 internal import NIOCore
@@ -16,6 +17,10 @@ package final class ServingLoop: HTTPResponder {
     private(set) var models: [Slot] { didSet { description = nil } }
     /// The OpenAPI description of the versions that answer, once it was asked for.
     var description: ByteBuffer?
+    /// Decides who may ask; nil lets everybody.
+    private var gate: AccessGate?
+    /// Takes labels, where that is switched on.
+    private var desk: (service: FeedbackService, loop: any EventLoop)?
 
     /// One configured model.
     struct Slot {
@@ -24,6 +29,8 @@ package final class ServingLoop: HTTPResponder {
         var served: ServedModel?
         /// Whether an operator took the model out of service.
         var isUnloaded = false
+        /// What is remembered for labels that come later.
+        var labelled: LabelledModel?
     }
 
     /// Makes the responder of one loop; no model is ready yet.
@@ -53,11 +60,21 @@ package final class ServingLoop: HTTPResponder {
         guard let index = models.firstIndex(where: { $0.name == model.name }) else { return nil }
         let before = models[index].served?.model
         models[index].isUnloaded = false
+        let labelled = settings.feedbackBytes[model.name].map {
+            LabelledModel(
+                model,
+                bytesMax: $0,
+                keepsRaw: settings.capturedModels.contains(model.name),
+                before: models[index].labelled
+            )
+        }
+        models[index].labelled = labelled
         models[index].served = ServedModel(
             model,
             metrics: metrics,
             rowsMax: settings.rowsMax,
             watchesInputs: settings.watchedModels.contains(model.name),
+            recent: labelled?.ring,
             shard: shard
         )
         return before
@@ -71,6 +88,26 @@ package final class ServingLoop: HTTPResponder {
         defer { models[index].served = nil }
         models[index].isUnloaded = true
         return models[index].served?.model
+    }
+
+    /// Has requests shown to a gate before they are read.
+    func attach(_ gate: AccessGate) { self.gate = gate }
+
+    /// Has labels taken.
+    func attach(_ service: FeedbackService, on loop: any EventLoop) { desk = (service, loop) }
+
+    /// Joins labels with the rows that this loop scored.
+    func join(_ items: [FeedbackItem]) -> [FeedbackOutcome] {
+        items.map { item in
+            for slot in models {
+                guard let labelled = slot.labelled, item.model ?? slot.name == slot.name else {
+                    continue
+                }
+                let outcome = labelled.join(item)
+                if outcome != .unknown { return outcome }
+            }
+            return .unknown
+        }
     }
 
     /// Rows counted for the drift monitors since the last call, by model and version.
@@ -91,7 +128,7 @@ package final class ServingLoop: HTTPResponder {
     /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
         let match = table.find(request.head)
-        if !match.isOpen, let failure = settings.refusal(of: request) {
+        if !match.isOpen, let failure = AccessGate.refusal(of: request, match.scope, by: gate) {
             return reject(failure, request, match.route)
         }
         switch match {
@@ -121,6 +158,12 @@ package final class ServingLoop: HTTPResponder {
                 let served = try served(for: request, names, dialect)
                 let response = try served.predict(request, dialect, form)
                 return .now(dialect == .tensors ? response.coded(for: request.head) : response)
+            } catch {
+                return .now(failed(error, request, request.route))
+            }
+        case .feedback:
+            do throws(PredictionFailure) {
+                return try takeLabels(request)
             } catch {
                 return .now(failed(error, request, request.route))
             }
@@ -196,6 +239,28 @@ package final class ServingLoop: HTTPResponder {
             throw .ambiguousModel(known: settings.models)
         }
         return name
+    }
+
+    /// Takes labels: they are joined on all loops, which is no work for this one alone.
+    private func takeLabels(_ request: HTTPRequest) throws(PredictionFailure) -> Reply {
+        guard let desk else { throw .feedbackUnknown }
+        let items: [FeedbackItem]
+        let wasBatch: Bool
+        do {
+            (items, wasBatch) = try FeedbackDecoder(itemsMax: settings.rowsMax)
+                .decode(request.body.readableBytesUInt8Span)
+        } catch {
+            throw .input(error)
+        }
+        let (service, metrics) = (desk.service, metrics)
+        return .later(
+            desk.loop.makeFutureWithTask {
+                let answer = FeedbackAnswer(items: items, outcomes: await service.take(items))
+                return answer.response(to: request, wasBatch: wasBatch) { code in
+                    metrics.answers.failures.series([code]).add(1)
+                }
+            }
+        )
     }
 
     private func reject(_ failure: PredictionFailure, _ request: HTTPRequest, _ route: HTTPRoute)

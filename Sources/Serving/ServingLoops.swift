@@ -3,7 +3,7 @@ package import NIOCore
 
 /// All event loops of the `api` listener, reached from the control path by messages.
 package struct ServingLoops: Sendable {
-    private let loops: [NIOLoopBound<ServingLoop>]
+    let loops: [NIOLoopBound<ServingLoop>]
 
     /// Makes one responder on each loop.
     ///

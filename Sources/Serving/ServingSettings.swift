@@ -1,5 +1,3 @@
-internal import Digest
-internal import HTTPTransport
 internal import Synchronization
 
 /// What serving needs to know of the configuration; shared by all loops of a listener.
@@ -16,10 +14,15 @@ package final class ServingSettings: Sendable {
     package let rowsMax: Int
     /// The version of this software, as clients are told.
     package let serverVersion: String
-    private let token: [UInt8]?
+    /// Whether requests must show a key, as clients are told.
+    package let needsKey: Bool
+    /// Bytes that the rows which wait for labels may take, by model; none where labels find nothing.
+    package let feedbackBytes: [String: Int]
+    /// The models whose raw rows are remembered, too, to be kept with their labels.
+    package let capturedModels: Set<String>
     private let draining = Atomic(false)
 
-    /// Takes note of the configuration; `token` is the bearer token that requests must carry.
+    /// Takes note of the configuration.
     package init(
         models: [String],
         defaultModel: String?,
@@ -27,7 +30,9 @@ package final class ServingSettings: Sendable {
         bodyBytesMax: Int,
         rowsMax: Int,
         serverVersion: String = "0",
-        token: [UInt8]?
+        needsKey: Bool = false,
+        feedbackBytes: [String: Int] = [:],
+        capturedModels: Set<String> = []
     ) {
         self.models = models
         self.defaultModel = defaultModel
@@ -35,7 +40,9 @@ package final class ServingSettings: Sendable {
         self.bodyBytesMax = bodyBytesMax
         self.rowsMax = rowsMax
         self.serverVersion = serverVersion
-        self.token = token
+        self.needsKey = needsKey
+        self.feedbackBytes = feedbackBytes
+        self.capturedModels = capturedModels
     }
 
     /// Whether the appliance is shutting down.
@@ -43,33 +50,4 @@ package final class ServingSettings: Sendable {
 
     /// Makes `/readyz` say so.
     package func beginDraining() { draining.store(true, ordering: .relaxed) }
-
-    /// Why a request that is not about health gets nothing; nil when it may be answered.
-    ///
-    /// A certificate is asked for on the connection and judged here, so that health is told to
-    /// those who have none.
-    func refusal(of request: HTTPRequest) -> PredictionFailure? {
-        switch request.connection.certificateVerdict {
-        case .granted: authorises(request) ? nil : .unauthorized
-        case .missing: .certificateMissing
-        case .notAllowed: .certificateNotAllowed
-        }
-    }
-
-    /// Whether requests must carry a token.
-    var needsToken: Bool { token != nil }
-
-    /// Whether a request carries the token (RFC 6750 §2.1), where one is set; compared in constant
-    /// time.
-    private func authorises(_ request: HTTPRequest) -> Bool {
-        guard let token else { return true }
-        let scheme = Array("bearer ".utf8)
-        return request.head.withValue(of: "authorization") { value in
-            guard value.count > scheme.count else { return false }
-            for index in scheme.indices where value[index] | 0x20 != scheme[index] {
-                return false
-            }
-            return constantTimeEquals(value.extracting(scheme.count..<value.count), token.span)
-        }
-    }
 }

@@ -60,6 +60,10 @@ struct TensorEncoder {
                 write(rows, output, options, &body, &binary)
             }
         }
+        if let explanation = rows.explanation {
+            body.writeInteger(UInt8(ascii: ","))
+            write(explanation, rows.rowCount, isBinary: options.isBinary, &body, &binary)
+        }
         body.writeStaticString("]}")
         guard binary.readableBytes > 0 else { return nil }
         let length = body.readableBytes
@@ -104,6 +108,33 @@ struct TensorEncoder {
         body.writeStaticString("],\"parameters\":{\"binary_data_size\":")
         body.writeString("\(binary.readableBytes - start)")
         body.writeStaticString("}}")
+    }
+
+    /// What led to the answers, as one more output: FP32 `[n, features]`.
+    private func write(
+        _ explanation: Explanation,
+        _ rowCount: Int,
+        isBinary: Bool,
+        _ body: inout ByteBuffer,
+        _ binary: inout ByteBuffer
+    ) {
+        body.writeStaticString("{\"name\":\"attributions\",\"datatype\":\"FP32\",\"shape\":[")
+        body.writeString("\(rowCount),\(explanation.width)")
+        body.writeStaticString("],\"parameters\":{")
+        explanation.writeMembers(to: &body)
+        guard isBinary else {
+            body.writeStaticString("},\"data\":[")
+            for index in explanation.values.indices {
+                if index > 0 { body.writeInteger(UInt8(ascii: ",")) }
+                body.writeJSON(explanation.values[index])
+            }
+            body.writeStaticString("]}")
+            return
+        }
+        body.writeString(",\"binary_data_size\":\(4 * explanation.values.count)}}")
+        for value in explanation.values {
+            binary.writeInteger(value.bitPattern, endianness: .little)
+        }
     }
 
     // MARK: Numbers

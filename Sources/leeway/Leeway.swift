@@ -10,7 +10,7 @@ struct Leeway: AsyncParsableCommand {
         version: ApplianceVersion.text,
         subcommands: [
             Serve.self, Retrain.self, Models.self, Replay.self, Status.self, CheckConfig.self,
-            Bench.self,
+            Keys.self, Bench.self,
         ]
     )
 

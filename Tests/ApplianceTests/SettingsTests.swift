@@ -102,6 +102,19 @@ import Testing
         _ = try parse(
             Self.minimal + "\noperations: {listen: 0.0.0.0:9443, token_file: /run/token}\n"
         )
+        _ = try parse(open + "access: {file: /etc/leeway/access}\n")
+    }
+
+    @Test("rows are kept only where not everybody can label them")
+    func exposedCapture() throws {
+        let kept = Self.minimal + "\n    capture: {enabled: true}\n"
+        _ = try parse(kept)
+        let open = kept + "api: {listen: 0.0.0.0:8443}\n"
+        #expect(problems(open).first?.contains("anybody could teach fashion") == true)
+        _ = try parse(open + "access: {file: /etc/leeway/access}\n")
+        _ = try parse(kept + "api: {listen: 0.0.0.0:8443, token_file: /run/token}\n")
+        let deaf = Self.minimal + "\n    capture: {enabled: true}\n    feedback: {enabled: false}\n"
+        #expect(problems(deaf).first?.contains("capture: needs feedback.enabled") == true)
     }
 
     @Test("the environment stands over the file, and an unknown variable is an error")

@@ -37,8 +37,7 @@ import Transfer
                 defaultModel: "lines",
                 watchedModels: ["lines"],
                 bodyBytesMax: 1 << 20,
-                rowsMax: 64,
-                token: nil
+                rowsMax: 64
             )
             let loops = try await ServingLoops.make(on: group) { shard in
                 ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)

@@ -112,6 +112,41 @@ import Testing
         }
     }
 
+    @Test("an alternative name opens its scopes, and a key does in a certificate's place")
+    func mapped() async throws {
+        let files = try Files()
+        var random = SystemRandomNumberGenerator()
+        let made = try AccessKey.make(name: "shop", scopes: "predict", limits: [], using: &random)
+        let callers = try AccessFile("cart predict san:spiffe://mesh/allowed\n\(made.line)")
+        try await ServingBench.run(callers: callers, tls: files.listener()) { bench, plain in
+            await plain.close()
+            try await bench.publish()
+            func status(
+                _ name: String?,
+                _ target: String = "/predict",
+                key: String? = nil
+            ) async throws -> Int {
+                let client = try await WebClient.connect(
+                    bench.group,
+                    port: bench.port,
+                    authority: files.authority,
+                    certificate: files.client(name)
+                )
+                let fields = key.map { "X-API-Key: \($0)\r\n" } ?? ""
+                let answer = try await client.ask("POST", target, Body.image(0), fields: fields)
+                await client.close()
+                return answer.status
+            }
+            #expect(try await status("allowed") == 200)
+            #expect(try await status("allowed", "/feedback") == 403)
+            #expect(try await status("allowed", key: "wrong-key-wrong-key") == 401)
+            #expect(try await status(nil) == 401)
+            #expect(try await status(nil, key: made.key) == 200)
+            // What tls.client_names leaves out stays out.
+            #expect(try await status("other", key: made.key) == 403)
+        }
+    }
+
     @Test("operations are for allowed clients that also have the token, health is for all")
     func operations() async throws {
         let files = try Files()

@@ -24,7 +24,7 @@ import Testing
             status: { OperationsActions.Result(status: 200, json: Array(#"{"models":[]}"#.utf8)) },
             drift: { OperationsActions.Result(status: 200, json: Array(#"{"lines":{}}"#.utf8)) },
             retrain: { model, caller in
-                asked.append(Asked(action: "retrain by \(caller.address)", model: model))
+                asked.append(Asked(action: "retrain by \(caller.actor)", model: model))
                 return OperationsActions.Result(status: 202, json: done.json)
             },
             promote: { model, version, caller in
@@ -62,10 +62,11 @@ import Testing
 
     private static func run(
         token: String? = nil,
+        callers: AccessFile? = nil,
         models: [ModelState] = [ModelState(name: "lines", version: 3)],
         _ body: (WebClient, Seen<Asked>) async throws -> Void
     ) async throws {
-        try await serve(token: token, models: models) { group, port, asked in
+        try await serve(token: token, callers: callers, models: models) { group, port, asked in
             let client = try await WebClient.connect(group, port: port)
             try await body(client, asked)
             await client.close()
@@ -75,6 +76,7 @@ import Testing
     /// Serves while the body runs.
     static func serve(
         token: String? = nil,
+        callers: AccessFile? = nil,
         models: [ModelState] = [ModelState(name: "lines", version: 3)],
         tls: ListenerTLS? = nil,
         _ body: (any EventLoopGroup, _ port: Int, Seen<Asked>) async throws -> Void
@@ -88,8 +90,14 @@ import Testing
                 defaultModel: "lines",
                 watchedModels: [],
                 bodyBytesMax: 1024,
-                rowsMax: 1,
-                token: token.map { Array($0.utf8) }
+                rowsMax: 1
+            )
+            let access = AccessControl(try AccessMetrics(MetricRegistry(shards: 1)))
+            access.use(
+                try access.prepare(
+                    callers,
+                    tokens: token.map { [.operations: Array($0.utf8)] } ?? [:]
+                )
             )
             let actions = actions(asked)
             let server = try HTTPServer(
@@ -104,6 +112,7 @@ import Testing
                         table: table,
                         actions: actions,
                         models: { models },
+                        gate: access.gate(.operations, on: loop, shard: 0),
                         eventLoop: loop
                     )
                 }
@@ -206,8 +215,9 @@ import Testing
                 for wrong in ["", "Authorization: Bearer secres\r\n", "Authorization: Bearer\r\n"] {
                     let answer = try await client.ask(method, path, fields: wrong)
                     #expect(answer.status == 401, "\(path)")
-                    #expect(answer.fields["www-authenticate"] == "Bearer")
-                    #expect(try Refusal(answer).code == "unauthorized")
+                    let code = wrong.contains("secres") ? "key_unknown" : "unauthorized"
+                    #expect(answer.fields["www-authenticate"]?.hasPrefix("Bearer") == true)
+                    #expect(try Refusal(answer).code == code)
                 }
                 let right = "Authorization: Bearer secret\r\n"
                 #expect(try await client.ask(method, path, fields: right).status < 300, "\(path)")
@@ -215,6 +225,40 @@ import Testing
             #expect(asked.all.count == 4)
             #expect(try await client.ask("GET", "/livez").status == 200)
             #expect(try await client.ask("GET", "/readyz").status == 200)
+        }
+    }
+
+    @Test("a key needs the scope to operate, and is named in the journal")
+    func callers() async throws {
+        let made = try ["pager": "operate", "shop": "predict,feedback"].mapValues { scopes in
+            try KeysMaker.make(scopes)
+        }
+        let lines = made.map { name, made in
+            made.line.replacing("caller", with: name, maxReplacements: 1)
+        }
+        let file = try AccessFile(lines.joined(separator: "\n"))
+        try await Self.run(callers: file) { client, asked in
+            func status(_ name: String, _ path: String) async throws -> Int {
+                let key = made[name]?.key ?? ""
+                let fields = "Authorization: Bearer \(key)\r\n"
+                return try await client.ask("POST", path, fields: fields).status
+            }
+            for (name, path, expected) in [
+                ("shop", "/admin/retrain", 403), ("nobody", "/admin/retrain", 401),
+                ("shop", "/nothing", 404), ("pager", "/admin/retrain", 202),
+            ] {
+                let found = try await status(name, path)
+                #expect(found == expected)
+            }
+            #expect(asked.all.map(\.action) == ["retrain by pager@127.0.0.1"])
+        }
+    }
+
+    /// Makes keys of one name.
+    private enum KeysMaker {
+        static func make(_ scopes: String) throws -> AccessKey {
+            var random = SystemRandomNumberGenerator()
+            return try AccessKey.make(name: "caller", scopes: scopes, limits: [], using: &random)
         }
     }
 

@@ -222,7 +222,7 @@ import Testing
             for fields in ["", "Authorization: Bearer wrong\r\n", "Authorization: secret\r\n"] {
                 let answer = try await client.ask("POST", "/predict", Body.image(0), fields: fields)
                 #expect(answer.status == 401)
-                #expect(answer.fields["www-authenticate"] == "Bearer")
+                #expect(answer.fields["www-authenticate"]?.hasPrefix("Bearer") == true)
             }
             let answer = try await client.ask(
                 "POST",

@@ -21,6 +21,8 @@ final class ServingBench: Sendable {
     let followers: [ModelFollower]
     let live = Seen<Int>()
     let nothing = Seen<Void>()
+    let captured = Seen<CapturedRow>()
+    let access: AccessControl
     let port: Int
     private let server: HTTPServer
 
@@ -28,6 +30,7 @@ final class ServingBench: Sendable {
         _ models: [String],
         defaultModel: String?,
         token: String?,
+        callers: AccessFile?,
         tls: ListenerTLS?,
         folder: consuming TemporaryDirectory,
         group: MultiThreadedEventLoopGroup
@@ -40,11 +43,28 @@ final class ServingBench: Sendable {
             watchedModels: Set(models),
             bodyBytesMax: 4096,
             rowsMax: 8,
-            token: token.map { Array($0.utf8) }
+            feedbackBytes: Dictionary(uniqueKeysWithValues: models.map { ($0, 1 << 16) }),
+            capturedModels: Set(models)
         )
         let loops = try await ServingLoops.make(on: group) { shard in
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
+        access = AccessControl(try AccessMetrics(registry))
+        access.use(
+            try access.prepare(
+                callers,
+                tokens: token.map { [.api: Array($0.utf8)] } ?? [:]
+            )
+        )
+        try await loops.attach(access)
+        let captured = captured
+        try await loops.attach(
+            FeedbackService(
+                models: models,
+                metrics: FeedbackMetrics(registry),
+                capture: { for row in $0 { captured.append(row) } }
+            )
+        )
         let path = folder.path
         let stores = models.map { ModelDirectory(state: path, model: $0) }
         let (live, nothing) = (live, nothing)
@@ -96,6 +116,7 @@ final class ServingBench: Sendable {
         _ models: [String] = ["lines"],
         defaultModel: String? = "lines",
         token: String? = nil,
+        callers: AccessFile? = nil,
         tls: ListenerTLS? = nil,
         _ body: (ServingBench, WebClient) async throws -> Void
     ) async throws {
@@ -105,6 +126,7 @@ final class ServingBench: Sendable {
                 models,
                 defaultModel: defaultModel,
                 token: token,
+                callers: callers,
                 tls: tls,
                 folder: TemporaryDirectory(),
                 group: group
