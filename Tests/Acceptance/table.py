@@ -200,6 +200,13 @@ class Table:
             report.check(f"{case.name}: a value that is {kind} is scored and counted",
                          answer.status == 200 and risen == 1,
                          f"{answer.status} {risen:.0f}")  # fmt: skip
+        asked = {"features": by_name, "parameters": {"explain": "integrated_gradients"}}
+        fields = connection.request("POST", "/predict", json.dumps(asked).encode()).json()
+        shares = fields.get("attributions") or {}
+        report.check(f"{case.name}: an explained row has a share for each column, and tells its error",
+                     set(shares) == set(by_name) and any(shares.values())
+                     and fields["explanation"]["completeness_error"] < 0.1 * sum(map(abs, shares.values())),
+                     fields.get("explanation"))  # fmt: skip
         # These gauges are set once a second.
         family = "leeway_drift_stream_evidence_nats"
         streams = wait_until(lambda: server.metrics().labels(family, "stream"), 3, 0.1)
