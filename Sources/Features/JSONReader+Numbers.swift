@@ -39,7 +39,7 @@ extension JSONReader {
         skipWhitespace()
         let start = position
         let value = try readDouble()
-        guard abs(value) <= 9_007_199_254_740_992, let whole = Int(exactly: value) else {
+        guard abs(value) < 9_007_199_254_740_992, let whole = Int(exactly: value) else {
             throw .wrongType(place(start), expected: "an integer", found: "another number")
         }
         return whole

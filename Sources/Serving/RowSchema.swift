@@ -5,8 +5,8 @@ internal import Features
 struct RowSchema {
     let schema: FeatureSchema
 
-    /// The greatest number that is surely held by the engine's type.
-    private static let numberMax = 1e38
+    /// The greatest binary64 whose shortest text is read as a finite binary32.
+    private static let numberMax = 3.4028235677973366e38
 
     // MARK: Values
 
@@ -37,7 +37,9 @@ struct RowSchema {
         } else if schema.strict {
             value = ["enum": .array((column.categories ?? []).map { .string($0) })]
         } else {
-            value = ["type": "string", "minLength": 1, "examples": known(column)]
+            value = ["type": "string", "examples": known(column)]
+            // An empty text means that there is none.
+            if isRequired(column) { value = value.with(["minLength": 1]) }
         }
         if !isRequired(column) { value = ["anyOf": [value, ["type": "null"]]] }
         return value
@@ -71,19 +73,20 @@ struct RowSchema {
     // MARK: Rows
 
     /// The ways to write one row that stands for itself.
-    var row: JSONTree {
-        guard let table = schema.table else { return ["anyOf": [flat, nested]] }
+    var row: JSONTree { ["anyOf": .array(forms)] }
+
+    /// Flat and nested pixels; columns by name and in order.
+    private var forms: [JSONTree] {
+        guard let table = schema.table else { return [flat, nested] }
         let columns = table.columns
         return [
-            "anyOf": [
-                [
-                    "type": "object",
-                    "properties": .object(columns.map { ($0.name, value($0)) }),
-                    "required": .array(columns.filter(isRequired).map { .string($0.name) }),
-                    "additionalProperties": false,
-                ],
-                Self.tuple(columns.map(value)),
-            ]
+            [
+                "type": "object",
+                "properties": .object(columns.map { ($0.name, value($0)) }),
+                "required": .array(columns.filter(isRequired).map { .string($0.name) }),
+                "additionalProperties": false,
+            ],
+            Self.tuple(columns.map(value)),
         ]
     }
 
@@ -101,11 +104,8 @@ struct RowSchema {
         (schema.image?.shape ?? []).reversed().reduce(pixel) { Self.list($1, of: $0) }
     }
 
-    /// The value of `image` or `features` in a body of `/predict`.
-    var predictInput: JSONTree {
-        guard schema.table == nil else { return ["anyOf": [row, Self.rows(of: row)]] }
-        return ["anyOf": [flat, nested, Self.rows(of: flat), Self.rows(of: nested)]]
-    }
+    /// The value of `image` or `features` in a body of `/predict`: one row, or several of one form.
+    var predictInput: JSONTree { ["anyOf": .array(forms + forms.map(Self.rows))] }
 
     /// An element of `instances`.
     var instance: JSONTree {
@@ -153,7 +153,7 @@ struct RowSchema {
 
     // MARK: Tensors
 
-    /// `inputs` of an inference request: one form for each type of numbers, of one or two rows.
+    /// `inputs` of an inference request: one form for each of some types, of one or two rows.
     var tensors: JSONTree {
         guard let table = schema.table else {
             let forms = Self.types.flatMap { type in
@@ -170,15 +170,11 @@ struct RowSchema {
         ]
     }
 
-    /// The types of numbers and their least and greatest values.
+    /// Types of numbers and their least and greatest values: those whose limits binary32 holds.
     private static let types: [(name: String, kind: String, least: Double, greatest: Double)] = [
         ("UINT8", "integer", 0, 255), ("INT8", "integer", -128, 127),
         ("UINT16", "integer", 0, 65_535), ("INT16", "integer", -32_768, 32_767),
-        ("UINT32", "integer", 0, 4_294_967_295),
-        ("INT32", "integer", -2_147_483_648, 2_147_483_647),
-        ("UINT64", "integer", 0, 9_007_199_254_740_991),
-        ("INT64", "integer", -9_007_199_254_740_991, 9_007_199_254_740_991),
-        ("FP32", "number", -1e38, 1e38), ("FP64", "number", -1e38, 1e38),
+        ("FP32", "number", -numberMax, numberMax), ("FP64", "number", -numberMax, numberMax),
     ]
 
     private func image(
