@@ -2,8 +2,11 @@
 """1,000 clients that send heads slowly, send bodies slowly, or read slowly: honest ones notice little.
 
 slowhttptest (-H, -B, -X) attacks over TLS while one kept connection and new connections ask as usual.
+It takes twenty times the processor time that it costs the server, so it runs only where a core has
+nothing else to do: on a machine of its own, it would not hold up the honest client either.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -58,7 +61,10 @@ def attack(server, kind, options):
         command += ["-s", "8192", "-t", "POST"]
     if kind == "X":
         command += ["-w", "1", "-y", "8", "-n", "5", "-z", "32", "-k", "3"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)),
+    )  # fmt: skip
 
 
 def main():
