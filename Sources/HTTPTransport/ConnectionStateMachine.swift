@@ -105,6 +105,8 @@ package struct ConnectionStateMachine: Sendable {
     package private(set) var requestCount = 0
     /// Why the connection ends, once that is decided.
     package private(set) var closeReason = CloseReason.client
+    /// Whether the client said that it sends nothing after the request that was answered last.
+    package private(set) var clientEnds = false
     private var isDraining = false
     private var inputEnded = false
     private var phaseBegan: UInt64
@@ -114,6 +116,8 @@ package struct ConnectionStateMachine: Sendable {
     private var discardBytesLeft = 0
     private var writeBlockedSince: UInt64?
     private let firstByteNanoseconds: UInt64
+    private let idleNanoseconds: UInt64
+    private let ageNanoseconds: UInt64
 
     /// Begins with a new connection.
     ///
@@ -126,6 +130,8 @@ package struct ConnectionStateMachine: Sendable {
         began = now
         phaseBegan = now
         lastProgress = now
+        idleNanoseconds = Self.nanoseconds(limits.idleSeconds)
+        ageNanoseconds = Self.nanoseconds(limits.connectionAgeSeconds)
         firstByteNanoseconds = Self.nanoseconds(limits.headerSeconds) * (isEncrypted ? 2 : 1)
     }
 
@@ -194,12 +200,13 @@ package struct ConnectionStateMachine: Sendable {
 
     /// An answer is about to be written: decides what follows it, and goes there.
     package mutating func answer(_ facts: AnswerFacts, now: UInt64) -> AfterAnswer {
+        clientEnds = facts.clientAsksToClose
         let unread = facts.unreadBodyBytes
         let isUnreadable = facts.framingLost || unread.map { $0 > limits.discardBytesMax } ?? true
         let keeps =
             !isUnreadable && !facts.clientAsksToClose && !facts.responseCloses && !isDraining
             && !inputEnded && requestCount < limits.requestsPerConnectionMax
-            && now &- began < Self.nanoseconds(limits.connectionAgeSeconds)
+            && now &- began < ageNanoseconds
         guard keeps else {
             if facts.framingLost { closeReason = .rejected }
             if !facts.framingLost { closeReason = isDraining ? .drained : .keepAliveEnded }
@@ -274,8 +281,7 @@ package struct ConnectionStateMachine: Sendable {
         switch state {
         case .idle:
             let isFresh = requestCount == 0
-            return phaseBegan
-                &+ (isFresh ? firstByteNanoseconds : Self.nanoseconds(limits.idleSeconds))
+            return phaseBegan &+ (isFresh ? firstByteNanoseconds : idleNanoseconds)
         case .readingHead: return phaseBegan &+ Self.nanoseconds(limits.headerSeconds)
         case .readingBody, .discarding: return bodyDeadline
         case .lingering: return phaseBegan &+ Self.nanoseconds(limits.lingerSeconds)

@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import TLSTransport
 internal import Telemetry
 
 // MARK: - One request
@@ -263,6 +264,11 @@ extension HTTPConnectionHandler {
 
     private func closeAfterWriting() {
         guard let context else { return }
+        if let tls {
+            let bytes = takeOutbound()
+            tls.sendLast(bytes, lingering: !machine.clientEnds)
+            return services.giveBack(bytes)
+        }
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         flushOutbound(written)
@@ -290,10 +296,19 @@ extension HTTPConnectionHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
+        let bytes = takeOutbound()
+        if let tls {
+            tls.send(bytes, promise: promise)
+        } else {
+            context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
+        }
+        services.giveBack(bytes)
+    }
+
+    private func takeOutbound() -> ByteBuffer {
         needsFlush = false
         var bytes = ByteBuffer()
         swap(&bytes, &outbound)
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
-        services.giveBack(bytes)
+        return bytes
     }
 }

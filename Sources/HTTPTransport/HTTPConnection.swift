@@ -6,11 +6,11 @@ package import TLSTransport
 ///
 /// Answers to requests that came in one read leave in one write. While an answer is owed or the
 /// client does not take what it was sent, nothing more is read.
-package final class HTTPConnectionHandler: ChannelDuplexHandler {
+///
+/// It asks the channel for bytes by itself, so that the channel must not (`autoRead`).
+package final class HTTPConnectionHandler: ChannelInboundHandler {
     /// Plaintext as the client sent it.
     package typealias InboundIn = ByteBuffer
-    /// Nobody above writes.
-    package typealias OutboundIn = Never
     /// Answers, whole.
     package typealias OutboundOut = ByteBuffer
 
@@ -21,7 +21,7 @@ package final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     let services: LoopServices
-    private let tls: TLSHandler?
+    let tls: TLSHandler?
     var machine: ConnectionStateMachine
     var reader: RequestReader
     var inbound = ByteBuffer()
@@ -34,7 +34,6 @@ package final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var number: UInt64 = 0
     private var hasBegun = false
     private var isProcessing = false
-    private var isReadHeld = false
     var needsFlush = false
     private var timer: Scheduled<Void>?
     private var timerAt = NIODeadline.distantFuture
@@ -51,6 +50,7 @@ package final class HTTPConnectionHandler: ChannelDuplexHandler {
         let limits = services.settings.limits
         reader = RequestReader(limits: limits)
         machine = ConnectionStateMachine(limits: limits, now: 0)
+        tls?.serve(self)
     }
 
     /// When the loop gave its turn to this connection, or later; the clock is asked once for each
@@ -144,6 +144,7 @@ extension HTTPConnectionHandler {
         }
         if services.isDraining { return drain() }
         armTimer()
+        context?.read()
     }
 
     /// The request that is being read, which then is read no more.
@@ -173,26 +174,25 @@ extension HTTPConnectionHandler {
 extension HTTPConnectionHandler {
     /// Takes the bytes and acts on what is complete.
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        readClock()
-        services.watchLag(now)
-        var bytes = unwrapInboundIn(data)
-        guard machine.acceptsBytes else {
-            return machine.dropped(bytes: bytes.readableBytes)
-        }
-        if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeBuffer(&bytes) }
-        process()
+        received(unwrapInboundIn(data))
     }
 
     /// Sends the answers to all that was read at one time.
     package func channelReadComplete(context: ChannelHandlerContext) {
-        flushOutbound()
-        armTimer()
+        if receivedAll() { context.read() }
         context.fireChannelReadComplete()
     }
 
-    /// Asks the channel for bytes only while they are wanted.
-    package func read(context: ChannelHandlerContext) {
-        if machine.wantsBytes { context.read() } else { isReadHeld = true }
+    private func take(_ bytes: ByteBuffer) {
+        guard machine.acceptsBytes else {
+            return machine.dropped(bytes: bytes.readableBytes)
+        }
+        if inbound.readableBytes == 0 {
+            inbound = bytes
+        } else {
+            inbound.writeImmutableBuffer(bytes)
+        }
+        process()
     }
 
     /// Goes on after something that had to be waited for.
@@ -201,9 +201,7 @@ extension HTTPConnectionHandler {
         process()
         flushOutbound()
         armTimer()
-        guard isReadHeld, machine.wantsBytes else { return }
-        isReadHeld = false
-        context?.read()
+        if machine.wantsBytes { context?.read() }
     }
 
     private func process() {
@@ -239,6 +237,22 @@ extension HTTPConnectionHandler {
             reject(rejection, framingLost: true)
         }
         return true
+    }
+}
+
+extension HTTPConnectionHandler: TLSApplication {
+    /// Takes the bytes and acts on what is complete.
+    package func received(_ bytes: ByteBuffer) {
+        readClock()
+        services.watchLag(now)
+        take(bytes)
+    }
+
+    /// Sends the answers to all that was read at one time.
+    package func receivedAll() -> Bool {
+        flushOutbound()
+        armTimer()
+        return machine.wantsBytes
     }
 }
 

@@ -12,7 +12,9 @@ extension HTTPRequestHead {
     private func accepts(_ name: StaticString, or alias: StaticString) -> Bool {
         let span = bytes.readableBytesUInt8Span
         var star: Bool?
-        for field in fields where span.equalsIgnoringCase("accept-encoding", in: field.name) {
+        for index in 0..<fields.count {
+            let field = fields[index]
+            guard span.equalsIgnoringCase("accept-encoding", in: field.name) else { continue }
             var start = field.value.lowerBound
             while start < field.value.upperBound {
                 var end = start

@@ -253,6 +253,8 @@ package final class HTTPServer: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // The handlers ask for bytes by themselves, which saves a way through the pipeline.
+            .childChannelOption(.autoRead, value: false)
             // TLS has its own word for the end; plain text has only the half-closed connection.
             .childChannelOption(.allowRemoteHalfClosure, value: tls == nil)
             .childChannelOption(

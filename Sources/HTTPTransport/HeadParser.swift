@@ -8,7 +8,7 @@ struct HeadParser {
     private static let methodBytesMax = 32
 
     var facts = HeadFacts()
-    private(set) var fields: [FieldPlace] = []
+    private(set) var fields = FieldPlaces()
 
     /// Reads `METHOD SP TARGET SP HTTP/1.x`, without its line end, from offset 0.
     ///
@@ -128,7 +128,6 @@ struct HeadParser {
         guard bytes.areFieldValue(in: colon + 1..<line.upperBound) else { throw .malformedField }
         let name = line.lowerBound..<colon
         let value = bytes.trimmed(colon + 1..<line.upperBound)
-        if fields.isEmpty { fields.reserveCapacity(16) }
         fields.append(FieldPlace(name: name, value: value))
         try readKnownField(bytes, name, value)
     }

@@ -6,8 +6,15 @@ internal import NIOCore
 package struct HTTPRequestHead: Sendable {
     /// The head from the method's first byte to the empty line; every offset counts from here.
     let bytes: ByteBuffer
-    let facts: HeadFacts
-    let fields: [FieldPlace]
+    private let layout: HeadLayout
+
+    init(bytes: ByteBuffer, facts: HeadFacts, fields: FieldPlaces) {
+        self.bytes = bytes
+        layout = HeadLayout(facts, fields)
+    }
+
+    var facts: HeadFacts { layout.facts }
+    var fields: FieldPlaces { layout.fields }
 
     /// The method.
     package var method: HTTPMethod { facts.method }
@@ -104,7 +111,9 @@ package struct HTTPRequestHead: Sendable {
     package func count(of name: StaticString) -> Int {
         let span = bytes.readableBytesUInt8Span
         var found = 0
-        for field in fields where span.equalsIgnoringCase(name, in: field.name) { found += 1 }
+        for index in 0..<fields.count where span.equalsIgnoringCase(name, in: fields[index].name) {
+            found += 1
+        }
         return found
     }
 
@@ -167,8 +176,8 @@ package struct HTTPRequestHead: Sendable {
 
     private func place(of name: StaticString) -> Range<Int>? {
         let span = bytes.readableBytesUInt8Span
-        for field in fields where span.equalsIgnoringCase(name, in: field.name) {
-            return field.value
+        for index in 0..<fields.count where span.equalsIgnoringCase(name, in: fields[index].name) {
+            return fields[index].value
         }
         return nil
     }

@@ -44,9 +44,10 @@ enum ResponseWriter {
                 if response.body.readableBytes > 0 {
                     head.write("Content-Type: ")
                     head.write(response.contentType.text)
-                    head.write("\r\n")
+                    head.write("\r\nContent-Length: ")
+                } else {
+                    head.write("Content-Length: ")
                 }
-                head.write("Content-Length: ")
                 head.write(decimal: response.body.readableBytes)
                 head.write("\r\n")
             }

@@ -18,6 +18,9 @@ struct PendingWrites {
     /// Whether there is a flushed write, be it an empty one.
     var hasFlushed: Bool { first < flushed }
 
+    /// Whether there is no write, flushed or not.
+    var isEmpty: Bool { queue.isEmpty }
+
     /// Adds a write; it waits for a flush.
     mutating func append(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>?) {
         queue.append(Write(bytes: bytes, promise: promise))

@@ -71,12 +71,22 @@ extension TLSHandler {
 
     /// Sends the last bytes and closes the channel after them.
     private func leave(_ context: ChannelHandlerContext, lingering: Bool) {
-        startTimer(context, limits.closeSecondsMax) { handler, context in
-            handler.closeChannel(context)
-        }
-        sendOutput(context) { handler, context in
+        var output = context.channel.allocator.buffer(capacity: 64)
+        session.takeOutput(&output)
+        leave(context, output, lingering: lingering)
+    }
+
+    /// Sends bytes and closes the channel after them.
+    func leave(_ context: ChannelHandlerContext, _ output: ByteBuffer, lingering: Bool) {
+        stopTimer()
+        send(context, output) { handler, context in
             guard handler.machine.state == .closing else { return }
             if lingering { handler.linger(context) } else { handler.closeChannel(context) }
+        }
+        // Mostly it has left and all is done by now, without a timer.
+        guard machine.state == .closing else { return }
+        startTimer(context, limits.closeSecondsMax) { handler, context in
+            handler.closeChannel(context)
         }
     }
 
@@ -103,6 +113,14 @@ extension TLSHandler {
     ) {
         var output = context.channel.allocator.buffer(capacity: 64)
         session.takeOutput(&output)
+        send(context, output, then: done)
+    }
+
+    private func send(
+        _ context: ChannelHandlerContext,
+        _ output: ByteBuffer,
+        then done: @escaping (TLSHandler, ChannelHandlerContext) -> Void
+    ) {
         let left = context.eventLoop.makePromise(of: Void.self)
         left.futureResult.assumeIsolated().whenComplete { _ in done(self, context) }
         context.writeAndFlush(wrapOutboundOut(output), promise: left)

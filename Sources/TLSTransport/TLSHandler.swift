@@ -28,7 +28,11 @@ package final class TLSHandler: ChannelDuplexHandler {
     let limits: TLSLimits
     let metrics: TLSMetrics?
     let plainHTTPAnswer: ByteBuffer?
-    private let scratch: TLSScratch
+    let scratch: TLSScratch
+    /// What stands above and is called directly; nil sends everything over the pipeline.
+    var application: (any TLSApplication)?
+    /// Set while the handler is in a pipeline.
+    var context: ChannelHandlerContext?
 
     var machine = TLSStateMachine()
     var writes = PendingWrites()
@@ -40,7 +44,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var held = ByteBuffer()
     private var handshakeBytes = 0
     private var waitingAnswerBytes = 0
-    private var isReadWanted = false
+    var isReadWanted = false
 
     /// Makes the handler of one new connection.
     ///
@@ -81,6 +85,7 @@ extension TLSHandler: Sendable {}
 extension TLSHandler {
     /// Begins at once on a channel that is connected already.
     package func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
         if context.channel.isActive { start(context) }
     }
 
@@ -90,6 +95,8 @@ extension TLSHandler {
         stopTimer()
         abandonWrites()
         takeClosePromise()?.fail(ChannelError.ioOnClosedChannel)
+        application = nil
+        self.context = nil
     }
 
     /// Tells the application first, because the handshake may close the channel again.
@@ -196,7 +203,7 @@ extension TLSHandler {
 
     /// Answers the peer's close after the application had its say.
     package func channelReadComplete(context: ChannelHandlerContext) {
-        context.fireChannelReadComplete()
+        handOnReadComplete(context)
         if machine.readCompleted() {
             sayClose(context, lingering: false)
         } else if machine.wantsBytes || (isReadWanted && !machine.holdsReads) {
@@ -243,8 +250,7 @@ extension TLSHandler {
         var plaintext = scratch.takePlaintext(input.readableBytes)
         let outcome = session.decrypt(&input, into: &plaintext)
         if plaintext.readableBytes > 0 {
-            isReadWanted = false
-            context.fireChannelRead(wrapInboundOut(plaintext))
+            handOn(plaintext, context)
         }
         scratch.givePlaintext(plaintext)
         // The application may have closed by now; the machine then ignores the rest.
@@ -276,6 +282,10 @@ extension TLSHandler {
         data: NIOAny,
         promise: EventLoopPromise<Void>?
     ) {
+        queue(unwrapOutboundIn(data), promise)
+    }
+
+    func queue(_ plaintext: ByteBuffer, _ promise: EventLoopPromise<Void>?) {
         guard machine.mayWrite else {
             promise?.fail(
                 machine.state == .outputClosed
@@ -283,7 +293,7 @@ extension TLSHandler {
             )
             return
         }
-        writes.append(unwrapOutboundIn(data), promise)
+        writes.append(plaintext, promise)
     }
 
     /// Encrypts and sends what was written; before the handshake is finished, remembers it.
@@ -293,7 +303,7 @@ extension TLSHandler {
         encryptFlushed(context)
     }
 
-    private func encryptFlushed(_ context: ChannelHandlerContext) {
+    func encryptFlushed(_ context: ChannelHandlerContext) {
         guard machine.mayEncrypt, writes.hasFlushed else { return }
         var spent: ByteBuffer?
         while machine.mayEncrypt, writes.hasFlushed {

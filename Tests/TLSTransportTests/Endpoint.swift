@@ -12,6 +12,7 @@ final class NetworkEdge: ChannelDuplexHandler {
     var sent = ByteBuffer()
     private(set) var isOutputClosed = false
     private(set) var readsAsked = 0
+    private(set) var writes = 0
     /// While true, writes stay in the socket's queue.
     var isStuck = false { didSet { if !isStuck { release() } } }
     private var queue: [(ByteBuffer, EventLoopPromise<Void>?)] = []
@@ -22,6 +23,7 @@ final class NetworkEdge: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         queue.append((unwrapOutboundIn(data), promise))
+        writes += 1
     }
 
     func flush(context: ChannelHandlerContext) {
