@@ -205,7 +205,7 @@ package struct TLSStateMachine {
     package var mayEncrypt: Bool { state == .active || state == .inputClosed }
 
     /// Whether the application's wish for bytes has to wait.
-    package var holdsReads: Bool { state == .waiting }
+    package var holdsReads: Bool { state == .idle || state == .waiting }
 
     /// Whether bytes are wanted from the peer though the application did not ask for any.
     package var wantsBytes: Bool { state == .handshaking || state == .closing }

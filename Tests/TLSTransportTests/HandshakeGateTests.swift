@@ -15,6 +15,8 @@ import Testing
                 client: Endpoint(fixture.client, serverName: "localhost"),
                 server: Endpoint(fixture.server, limits: limits, gate: gate)
             )
+            // As a server's application does, which asks for bytes by itself.
+            pair.server.application.onActive = { $0.read() }
             try pair.server.connect()
             try pair.client.connect()
             return pair
@@ -34,7 +36,6 @@ import Testing
         #expect(gate.counts.waiting == 3)
         // The third waits: its bytes are kept, none are answered, none are asked for.
         let third = pairs[2]
-        third.server.channel.read()
         third.interact()
         #expect(third.server.edge.readsAsked == 0)
         #expect(third.client.application.log == ["active"])
