@@ -3,8 +3,32 @@ extension Span where Element == UInt8 {
     func equals(_ word: String) -> Bool {
         let other = word.utf8Span.span
         guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
+        return equals(other)
+    }
+
+    /// Whether the bytes are exactly those of another span.
+    @inline(__always)
+    func equals(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        var index = 0
+        while index + 8 <= count {
+            guard word(at: index) == other.word(at: index) else { return false }
+            index += 8
+        }
+        while index < count {
+            guard self[index] == other[index] else { return false }
+            index += 1
+        }
         return true
+    }
+
+    /// Eight bytes from an index on, the first one lowest.
+    ///
+    /// Bounds: the load checks that all eight lie within the span.
+    @inline(__always)
+    func word(at index: Int) -> UInt64 {
+        let raw = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+        return UInt64(littleEndian: raw)
     }
 
     /// The number of bytes of the well-formed UTF-8 sequence (Unicode table 3-7) that begins at an

@@ -1,30 +1,43 @@
-/// The quick way through an array of plain numbers, eight digits at a time.
+/// The quick way through plain numbers, eight digits at a time.
 ///
-/// It reads `[-]digits[.digits]` with at most 7 digits before and 16 + 7 after the point, at most
-/// 19 in all, followed by a comma or the closing bracket. At anything else, at any doubt, and in
-/// the last bytes of the text, it stops *before* the element: the careful way in ``JSONReader``
-/// reads that one and reports what is wrong with it. So this file needs no errors of its own.
+/// It reads `[-]digits[.digits][e[±]dd]` with at most 7 digits before the point and 23 after it,
+/// followed by a comma or the closing bracket. At anything else, at any doubt, and where a number
+/// lies too near the middle of two of binary32, it stops *before* the element: the careful way in
+/// ``JSONReader`` reads that one and reports what is wrong with it. So this file needs no errors of
+/// its own, and whatever it does take is rounded correctly.
 ///
-/// Bounds: `base` points to `count` bytes. Each element is begun only where ``window`` more bytes
-/// follow; the furthest byte that reading one element may touch lies at 1 (sign) + 7 (digits)
-/// + 1 (point) + 16 (two full chunks) + 8 (the chunk that ends it) = 33 < ``window``. White space
-/// after an element is passed with a check of its own. Values are written through `MutableSpan`'s
-/// own buffer below `end`, which the caller checked against its count.
+/// Bounds: `base` points to at least `count + window` bytes, of which `count` may begin an element.
+/// The furthest byte that reading one may touch lies at 1 (sign) + 7 (digits) + 1 (point) + 23
+/// (digits) + 8 (the chunk with the exponent) = 40 < ``window``. The last bytes of a text are
+/// copied to the stack, where zeros follow them. Values are written through `MutableSpan`'s own buffer below `end`, which the caller
+/// checked against its count.
 enum FloatScanner {
-    /// How many bytes must be left for the quick way.
-    static let window = 40
+    /// How many bytes must follow an element's first one.
+    static let window = 47
 
-    /// `0,0,0,0,` as a chunk: images are mostly background.
-    private static let fourZeros: UInt64 = 0x1C00_1C00_1C00_1C00
-    /// `0.` as the first two bytes of a chunk.
-    private static let zeroPoint: UInt64 = 0x1E00
-    /// `-` as the first byte of a chunk.
-    private static let minus: UInt64 = 0x1D
+    /// Why a scan ended.
+    enum Stop {
+        /// After the closing bracket.
+        case closed
+        /// Before an element that the caller must read.
+        case doubt
+        /// Too near the end of the bytes.
+        case window
+    }
+
+    /// Where a scan stands.
+    struct State {
+        /// The byte that is read next.
+        var position: Int
+        /// The value that is written next.
+        var next: Int
+    }
 
     /// Scans elements from `position`, where one begins, until the array ends or help is needed.
     ///
     /// - Returns: `true` after the closing bracket; `false` at the start of an element that the
     ///   caller must read. `position` and `next` are moved along.
+    @inline(__always)
     static func scan(
         _ bytes: Span<UInt8>,
         _ position: inout Int,
@@ -32,55 +45,149 @@ enum FloatScanner {
         _ next: inout Int,
         end: Int
     ) -> Bool {
-        let (start, first) = (position, next)
-        let result = unsafe bytes.withUnsafeBytes { source -> (Int, Int, Bool) in
-            unsafe target.withUnsafeMutableBufferPointer { values -> (Int, Int, Bool) in
+        var state = State(position: position, next: next)
+        let stop = unsafe bytes.withUnsafeBytes { source -> Stop in
+            unsafe target.withUnsafeMutableBufferPointer { values -> Stop in
                 guard let base = source.baseAddress, let out = values.baseAddress else {
-                    return (start, first, false)
+                    return .doubt
                 }
-                return unsafe loop(base, source.count, start, out, first, end)
+                let count = source.count - window
+                let stop = unsafe elements(base, count, &state, out, end)
+                return stop == .window ? unsafe tail(source, &state, out, end) : stop
             }
         }
-        (position, next) = (result.0, result.1)
-        return result.2
+        (position, next) = (state.position, state.next)
+        return stop == .closed
     }
 
-    private static func loop(
+    /// Reads one number from `position`, where `-` or a digit stands; `nil` when it is not plain.
+    static func single(_ bytes: Span<UInt8>, _ position: inout Int) -> Float? {
+        guard position + window < bytes.count else { return nil }
+        return unsafe bytes.withUnsafeBytes { source -> Float? in
+            guard let base = source.baseAddress else { return nil }
+            var cursor = position
+            let word = unsafe chunk(base, cursor)
+            guard let value = unsafe element(base, &cursor, word) else { return nil }
+            // What is no part of a number must follow, or it was only the beginning of one.
+            switch unsafe base.load(fromByteOffset: cursor, as: UInt8.self) {
+            case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), 0x20, 0x0A, 0x0D:
+                position = cursor
+                return value
+            default: return nil
+            }
+        }
+    }
+
+    /// The last elements of a text, from a copy that bytes which end any number follow.
+    private static func tail(
+        _ source: UnsafeRawBufferPointer,
+        _ state: inout State,
+        _ out: UnsafeMutablePointer<Float>,
+        _ end: Int
+    ) -> Stop {
+        let left = source.count - state.position
+        guard left > 0, left <= window else { return .window }
+        var copy = [96 of UInt8](repeating: 0)
+        for index in 0..<left { copy[index] = unsafe source[state.position + index] }
+        var inside = State(position: 0, next: state.next)
+        let stop = unsafe copy.span.withUnsafeBytes { bytes -> Stop in
+            guard let base = bytes.baseAddress else { return .doubt }
+            return unsafe elements(base, left, &inside, out, end)
+        }
+        // White space may have been passed up to the end of the text and no further.
+        state = State(position: state.position + min(inside.position, left), next: inside.next)
+        return stop
+    }
+
+    /// Reads elements that begin before `count`.
+    private static func elements(
         _ base: UnsafeRawPointer,
         _ count: Int,
-        _ start: Int,
+        _ state: inout State,
         _ out: UnsafeMutablePointer<Float>,
-        _ first: Int,
         _ end: Int
-    ) -> (Int, Int, Bool) {
-        var position = start
-        var next = first
-        let last = count - window
-        while position <= last, next < end {
+    ) -> Stop {
+        var position = state.position
+        var next = state.next
+        defer { state = State(position: position, next: next) }
+        while position < count {
+            guard next < end else { return .doubt }
             let word = unsafe chunk(base, position)
-            if word == fourZeros, end - next >= 4 {
-                for index in 0..<4 { unsafe out[next &+ index] = 0 }
-                next &+= 4
-                position &+= 8
-            } else {
-                var cursor = position
-                guard let value = unsafe element(base, &cursor, word) else { break }
-                let byte = unsafe base.load(fromByteOffset: cursor, as: UInt8.self)
-                guard byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") else { break }
+            if unsafe zeros(&position, word, out, &next, end) {
+                unsafe skipSpace(base, count, &position)
+                continue
+            }
+            var cursor = position
+            guard let value = unsafe element(base, &cursor, word) else { return .doubt }
+            let byte = unsafe base.load(fromByteOffset: cursor, as: UInt8.self)
+            guard byte == UInt8(ascii: ",") else {
+                guard byte == UInt8(ascii: "]") else { return .doubt }
                 unsafe out[next] = value
                 next &+= 1
                 position = cursor &+ 1
-                if byte == UInt8(ascii: "]") { return (position, next, true) }
+                return .closed
             }
-            while position < count {
-                let space = unsafe base.load(fromByteOffset: position, as: UInt8.self)
-                guard space == 0x20 || space == 0x0A || space == 0x0D || space == 0x09 else {
-                    break
-                }
-                position &+= 1
-            }
+            unsafe out[next] = value
+            next &+= 1
+            position = cursor &+ 1
+            unsafe skipSpace(base, count, &position)
         }
-        return (position, next, false)
+        return .window
+    }
+
+    @inline(__always)
+    private static func skipSpace(_ base: UnsafeRawPointer, _ count: Int, _ position: inout Int) {
+        while position < count {
+            let space = unsafe base.load(fromByteOffset: position, as: UInt8.self)
+            guard space <= 0x20, space == 0x20 || space == 0x0A || space == 0x0D || space == 0x09
+            else { return }
+            position &+= 1
+        }
+    }
+
+    /// Passes over zeros that a comma follows, several at once: images are mostly background.
+    ///
+    /// - Returns: Whether there was one, at least.
+    @inline(__always)
+    private static func zeros(
+        _ position: inout Int,
+        _ word: UInt64,
+        _ out: UnsafeMutablePointer<Float>,
+        _ next: inout Int,
+        _ end: Int
+    ) -> Bool {
+        if word & 0xFFFF_FFFF == 0x1C00_1E00 {
+            // `0.0,`
+            if word == 0x1C00_1E00_1C00_1E00, end &- next >= 2 {
+                unsafe out[next] = 0
+                unsafe out[next &+ 1] = 0
+                next &+= 2
+                position &+= 8
+                return true
+            }
+            unsafe out[next] = 0
+            next &+= 1
+            position &+= 4
+            return true
+        }
+        guard word & 0xFFFF == 0x1C00 else { return false }
+        // `0,`
+        if word == 0x1C00_1C00_1C00_1C00, end &- next >= 4 {
+            for index in 0..<4 { unsafe out[next &+ index] = 0 }
+            next &+= 4
+            position &+= 8
+            return true
+        }
+        if word == 0x1C00_101C_0010_1C00, end &- next >= 3 {
+            for index in 0..<3 { unsafe out[next &+ index] = 0 }
+            next &+= 3
+            position &+= 8
+            return true
+        }
+        unsafe out[next] = 0
+        next &+= 1
+        position &+= 2
+        return true
     }
 
     /// One number at the cursor, which is moved behind it; `nil` when it is not plain.
@@ -96,77 +203,125 @@ enum FloatScanner {
         // next load from waiting for the count of digits.
         if word & 0xFFFF == zeroPoint {
             cursor &+= 2
-            return unsafe fraction(base, &cursor, 0, 0)
+            return unsafe fraction(base, &cursor, 0)
         }
-        var whole = word
-        let isNegative = word & 0xFF == minus
-        if isNegative {
-            cursor &+= 1
-            whole = unsafe chunk(base, cursor)
+        guard word & 0xFF == minus else { return unsafe magnitude(base, &cursor, word) }
+        cursor &+= 1
+        let whole = unsafe chunk(base, cursor)
+        if whole & 0xFFFF == zeroPoint {
+            cursor &+= 2
+            return unsafe fraction(base, &cursor, 0).map { -$0 }
         }
-        let digits = digitCount(whole)
-        // No digit, too many for one chunk, or a zero that leads others.
-        guard digits > 0, digits < 8, digits == 1 || whole & 0xFF != 0 else { return nil }
-        cursor &+= digits
-        let mantissa = number(whole, digits)
-        let value: Float?
-        if unsafe base.load(fromByteOffset: cursor, as: UInt8.self) == UInt8(ascii: ".") {
-            cursor &+= 1
-            value = unsafe fraction(base, &cursor, UInt64(mantissa), mantissa == 0 ? 0 : digits)
-        } else {
-            value = Float(Int64(mantissa))
-        }
-        return isNegative ? value.map { -$0 } : value
+        return unsafe magnitude(base, &cursor, whole).map { -$0 }
     }
 
-    /// The number whose digits before the point are `mantissa`, of which `used` are significant;
-    /// the cursor stands behind the point.
+    /// A number without its sign.
+    @inline(__always)
+    private static func magnitude(
+        _ base: UnsafeRawPointer,
+        _ cursor: inout Int,
+        _ word: UInt64
+    ) -> Float? {
+        let digits = digitCount(word)
+        // No digit, too many for one chunk, or a zero that leads others.
+        guard digits > 0, digits < 8, digits == 1 || word & 0xFF != 0 else { return nil }
+        cursor &+= digits
+        let mantissa = number(word, digits)
+        let after = UInt8(truncatingIfNeeded: word &>> UInt64(digits &* 8)) ^ 0x30
+        if after == UInt8(ascii: ".") {
+            cursor &+= 1
+            return unsafe fraction(base, &cursor, mantissa)
+        }
+        if after | 0x20 == UInt8(ascii: "e") {
+            return unsafe power(base, &cursor, Double(Int64(mantissa)), slack: 8)
+        }
+        return Float(Int32(truncatingIfNeeded: mantissa))
+    }
+
+    /// The number whose digits before the point are `whole`; the cursor stands behind the point.
     @inline(__always)
     private static func fraction(
         _ base: UnsafeRawPointer,
         _ cursor: inout Int,
-        _ whole: UInt64,
-        _ used: Int
+        _ whole: UInt64
     ) -> Float? {
         let first = unsafe chunk(base, cursor)
         let places = digitCount(first)
+        if places == 8 { return unsafe longFraction(base, &cursor, whole, first) }
         // A point wants a digit after it.
         guard places > 0 else { return nil }
         cursor &+= places
-        let mantissa = whole &* shifts[places] &+ UInt64(number(first, places))
-        if places == 8 { return unsafe longFraction(base, &cursor, mantissa, used) }
-        guard mantissa < 1 << 24 else {
-            return DecimalNumber.narrowed(
-                Double(Int64(truncatingIfNeeded: mantissa)) / DecimalNumber.powersOfTen[places]
-            )
-        }
-        // Both are exact in binary32, so that one division rounds once.
-        return Float(Int32(truncatingIfNeeded: mantissa)) / powersOfTen[places]
+        let mantissa = whole &* shifts[places] &+ number(first, places)
+        let value = Double(Int64(truncatingIfNeeded: mantissa)) * tenths[places]
+        let after = UInt8(truncatingIfNeeded: first &>> UInt64(places &* 8)) ^ 0x30
+        if after | 0x20 == UInt8(ascii: "e") { return unsafe power(base, &cursor, value, slack: 8) }
+        return DecimalNumber.narrowed(value, slack: 8)
     }
 
-    /// The same for more than 7 digits after the point, of which 8 are read already.
+    /// The same for 8 digits after the point and more.
+    @inline(__always)
     private static func longFraction(
         _ base: UnsafeRawPointer,
         _ cursor: inout Int,
-        _ leading: UInt64,
-        _ used: Int
+        _ whole: UInt64,
+        _ first: UInt64
     ) -> Float? {
-        var mantissa = leading
-        var places = 8
-        var digits = 8
-        while digits == 8 {
-            guard places <= 16 else { return nil }
-            let piece = unsafe chunk(base, cursor)
-            digits = digitCount(piece)
-            guard digits > 0 else { break }
-            mantissa = mantissa &* shifts[digits] &+ UInt64(number(piece, digits))
-            cursor &+= digits
-            places &+= digits
+        let second = unsafe chunk(base, cursor &+ 8)
+        let third = unsafe chunk(base, cursor &+ 16)
+        let leading = whole &* 100_000_000 &+ number(first, 8)
+        // At most 15 digits: exact in binary64, as are the up to 8 that follow.
+        var value = Double(Int64(truncatingIfNeeded: leading)) * 1e-8
+        var slack: UInt64 = 8
+        let more = digitCount(second)
+        if more == 8 {
+            value += Double(Int64(truncatingIfNeeded: number(second, 8))) * 1e-16
+            let rest = digitCount(third)
+            guard rest < 8 else { return nil }
+            // What is cut off is less than 1e-16, which is 461 units in the last place of 2^-10.
+            if rest > 0 { slack = value >= 0x1p-10 ? 1024 : 1 << 28 }
+            cursor &+= 16 &+ rest
+        } else {
+            if more > 0 {
+                value += Double(Int64(truncatingIfNeeded: number(second, more))) * tenths[8 &+ more]
+            }
+            cursor &+= 8 &+ more
         }
-        // 10^19 - 1 is the largest mantissa sure to fit.
-        guard used &+ places <= 19 else { return nil }
-        return DecimalNumber.narrowed(Double(mantissa) / DecimalNumber.powersOfTen[places])
+        if unsafe base.load(fromByteOffset: cursor, as: UInt8.self) | 0x20 == UInt8(ascii: "e") {
+            return unsafe power(base, &cursor, value, slack: slack &+ 8)
+        }
+        return DecimalNumber.narrowed(value, slack: slack)
     }
+
+    /// A number with the exponent that stands at the cursor; `nil` unless it has 1 or 2 digits and
+    /// the result is a normal binary32.
+    private static func power(
+        _ base: UnsafeRawPointer,
+        _ cursor: inout Int,
+        _ value: Double,
+        slack: UInt64
+    ) -> Float? {
+        // `e`, at most a sign, at most two digits and the byte that ends it.
+        let word = unsafe chunk(base, cursor) &>> 8
+        let sign = UInt8(truncatingIfNeeded: word) ^ 0x30
+        let isNegative = sign == UInt8(ascii: "-")
+        let hasSign = isNegative || sign == UInt8(ascii: "+")
+        let text = hasSign ? word &>> 8 : word
+        let digits = digitCount(text | 0xFF << 56)
+        guard digits == 1 || digits == 2 else { return nil }
+        let ten = Int(truncatingIfNeeded: number(text, digits))
+        guard ten <= 45 else { return nil }
+        cursor &+= 1 &+ (hasSign ? 1 : 0) &+ digits
+        let scaled = value * DecimalNumber.powerOfTen(isNegative ? -ten : ten)
+        guard scaled > 0x1p-125, scaled < 0x1p127 else {
+            return value == 0 && slack <= 16 ? 0 : nil
+        }
+        return DecimalNumber.narrowed(scaled, slack: slack)
+    }
+
+    /// `0.` as the first two bytes of a chunk.
+    private static let zeroPoint: UInt64 = 0x1E00
+    /// `-` as the first byte of a chunk.
+    private static let minus: UInt64 = 0x1D
 
     /// Eight bytes with `0` taken off each, the first one lowest.
     @inline(__always)
@@ -190,16 +345,19 @@ enum FloatScanner {
     /// The digits are moved up so that zeros lead; then neighbours are joined in pairs, fours and
     /// eights by multiplication.
     @inline(__always)
-    private static func number(_ chunk: UInt64, _ digits: Int) -> UInt32 {
+    private static func number(_ chunk: UInt64, _ digits: Int) -> UInt64 {
         var value = chunk &<< UInt64(truncatingIfNeeded: (8 &- digits) &* 8)
         value = value &* 10 &+ (value &>> 8)
         let low = (value & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
         let high = ((value &>> 16) & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
-        return UInt32(truncatingIfNeeded: (low &+ high) &>> 32)
+        return (low &+ high) &>> 32
     }
 
-    /// Powers of ten that binary32 holds exactly.
-    private static let powersOfTen: [8 of Float] = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
+    /// Ten to the power of minus so many digits.
+    private static let tenths: [16 of Double] = [
+        1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14,
+        1e-15,
+    ]
 
     /// Ten to the power of the number of digits in a chunk.
     private static let shifts: [9 of UInt64] = [

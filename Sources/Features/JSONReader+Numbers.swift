@@ -5,6 +5,7 @@ extension JSONReader {
     ///   hold is read as 0.
     package mutating func readFloat() throws(FeatureError) -> Float {
         try expect(.number, "a number")
+        if let value = FloatScanner.single(bytes, &position) { return value }
         let start = position
         let value = try scanNumber().float(bytes.extracting(start..<position))
         guard value.isFinite else { throw .numberOverflow(place(start)) }

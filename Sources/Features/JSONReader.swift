@@ -104,9 +104,16 @@ package struct JSONReader: ~Copyable, ~Escapable {
     ///
     /// The caller reads or skips the value before it asks again.
     package mutating func nextKey() throws(FeatureError) -> JSONText? {
-        guard try advance(closing: UInt8(ascii: "}"), in: "object") else { return nil }
-        guard skipWhitespace() == UInt8(ascii: "\"") else {
-            throw malformed("expected a key in double quotes")
+        if position + 1 < bytes.count, bytes[position] == UInt8(ascii: ","),
+            bytes[position + 1] == UInt8(ascii: "\""), started & topBit != 0
+        {
+            // `,"`: most keys come like this.
+            position += 1
+        } else {
+            guard try advance(closing: UInt8(ascii: "}"), in: "object") else { return nil }
+            guard skipWhitespace() == UInt8(ascii: "\"") else {
+                throw malformed("expected a key in double quotes")
+            }
         }
         let key = try scanText()
         guard skipWhitespace() == UInt8(ascii: ":") else {
@@ -198,9 +205,11 @@ package struct JSONReader: ~Copyable, ~Escapable {
 
     /// Passes over white space; the byte that follows it, or `nil` at the end.
     @discardableResult
+    @inline(__always)
     mutating func skipWhitespace() -> UInt8? {
         while position < bytes.count {
             let byte = bytes[position]
+            if byte > 0x20 { return byte }
             guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return byte }
             position += 1
         }

@@ -41,7 +41,7 @@ extension FeatureSchema {
         _ wasBatch: Bool
     ) throws(FeatureError) -> InputCounts {
         let (lower, upper) = (image.range.lower, image.range.upper)
-        // Without short-circuits, so that the loop is vectorised; NaN is not normal either.
+        // Without short-circuits, so that the loops are vectorised; NaN is not normal either.
         var normal: Int32 = 0
         for index in raw.indices {
             let value = raw[index]
@@ -49,6 +49,14 @@ extension FeatureSchema {
         }
         let unusual = raw.count - Int(normal)
         if unusual == 0 { return InputCounts() }
+        var finite: Int32 = 0
+        for index in raw.indices {
+            let value = raw[index]
+            finite &+=
+                (value >= -Float.greatestFiniteMagnitude ? 1 : 0)
+                & (value <= Float.greatestFiniteMagnitude ? 1 : 0)
+        }
+        if !strict, finite == raw.count { return InputCounts(outOfRange: unusual) }
         for index in raw.indices where !image.range.contains(raw[index]) {
             guard strict || !raw[index].isFinite else { continue }
             let pixel = "[\(index % rawWidth)]"

@@ -31,7 +31,7 @@ package struct TableCodec: Sendable {
     ///   - guess: The column that is likely meant, which is looked at first.
     /// - Returns: The index, or `nil` when the schema has no such column.
     package func column(named name: Span<UInt8>, guess: Int = 0) -> Int? {
-        if guess < columnNames.names.count, name.equals(columnNames.names[guess]) { return guess }
+        if guess < columnNames.names.count, columnNames.isName(guess, name) { return guess }
         return columnNames.find(name)
     }
 

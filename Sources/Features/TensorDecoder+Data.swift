@@ -131,6 +131,18 @@ extension TensorDecoder {
         _ start: Int
     ) throws(FeatureError) {
         guard let limits = type.integers else { return }
+        let (lower, upper) = (limits.lowerBound, limits.upperBound)
+        // Without short-circuits, so that the loop is vectorised. From 2^23 on all are whole; below,
+        // adding it rounds to whole numbers.
+        var good: Int32 = 0
+        for index in values.indices {
+            let value = values[index]
+            let magnitude = value.magnitude
+            let rounded = (magnitude + 0x1p23) - 0x1p23
+            let isWhole: Int32 = (magnitude >= 0x1p23 ? 1 : 0) | (rounded == magnitude ? 1 : 0)
+            good &+= isWhole & (value >= lower ? 1 : 0) & (value <= upper ? 1 : 0)
+        }
+        if good == values.count { return }
         for index in values.indices {
             let value = values[index]
             if value == value.rounded(.towardZero), limits.contains(value) { continue }
