@@ -51,9 +51,12 @@ package struct HTTPField: Sendable {
     }
 
     private static func isAllowed(_ name: StaticString) -> Bool {
-        let text = "\(name)"
-        guard !text.isEmpty, text.utf8.allSatisfy(ByteClass.isToken) else { return false }
-        switch text.lowercased() {
+        let isToken = name.withUTF8Buffer { bytes in
+            unsafe !bytes.isEmpty && bytes.allSatisfy(ByteClass.isToken)
+        }
+        // Only a name as long as one of these is looked at as a text.
+        guard isToken, [4, 10, 12, 14, 17].contains(name.utf8CodeUnitCount) else { return isToken }
+        switch "\(name)".lowercased() {
         case "content-length", "transfer-encoding", "connection", "date", "content-type":
             return false
         default: return true
