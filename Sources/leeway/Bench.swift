@@ -2,8 +2,15 @@ import ArgumentParser
 
 /// `leeway bench`: what this machine and this build can do.
 struct Bench: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
+    private static let servers = CommandConfiguration(
         abstract: "Measures parts of the appliance on this machine.",
         subcommands: [BenchEngine.self, BenchTransport.self]
     )
+
+    /// What is measured without a server comes first.
+    static var configuration: CommandConfiguration {
+        var all = servers
+        all.subcommands.insert(BenchDecode.self, at: 0)
+        return all
+    }
 }
