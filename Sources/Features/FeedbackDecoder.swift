@@ -142,11 +142,11 @@ package struct FeedbackDecoder: Sendable {
         private func readRow(_ reader: inout JSONReader) throws(FeatureError) -> Int {
             reader.skipWhitespace()
             let place = reader.place
-            let row = try reader.readInt64()
-            guard row >= 0, row <= Int32.max else {
+            let row = try reader.readWhole()
+            guard row >= 0, row <= Int(Int32.max) else {
                 throw .wrongType(place, expected: "a row's number from 0", found: "\(row)")
             }
-            return Int(row)
+            return row
         }
 
         func item() throws(FeatureError) -> FeedbackItem {

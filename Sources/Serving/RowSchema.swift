@@ -37,7 +37,8 @@ struct RowSchema {
         } else if schema.strict {
             value = ["enum": .array((column.categories ?? []).map { .string($0) })]
         } else {
-            value = ["type": "string", "examples": known(column)]
+            // A number or a boolean is taken for the text that stands there.
+            value = ["type": ["string", "number", "boolean"], "examples": known(column)]
             // An empty text means that there is none.
             if isRequired(column) { value = value.with(["minLength": 1]) }
         }
@@ -198,12 +199,17 @@ struct RowSchema {
     }
 
     private func columnTensor(_ column: FeatureColumn, rows: Int) -> JSONTree {
-        let type = column.type == .numeric ? "FP32" : "BYTES"
+        let isText = column.type == .categorical
+        var element = value(column)
+        if isText, !schema.strict {
+            element = ["type": ["string", "null"], "examples": known(column)]
+            if isRequired(column) { element = ["type": "string", "minLength": 1] }
+        }
         return Self.tensor(
             column.name,
-            type,
+            isText ? "BYTES" : "FP32",
             [.integer(rows)],
-            Self.list(rows, of: value(column))
+            Self.list(rows, of: element)
         )
     }
 

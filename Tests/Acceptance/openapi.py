@@ -52,6 +52,8 @@ def validate(report, server):
     document = described(server, "api")
     answered = 0
     wrong = []
+    media = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    known = json.dumps(media["example"]).encode()
     with server.connect() as connection:
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
@@ -60,12 +62,16 @@ def validate(report, server):
                 if example is None:
                     continue
                 place = path.replace("{version}", "1").replace("{label}", "stable")
+                if "request_id" in example:
+                    # What it labels has to be predicted before.
+                    name = f"X-Request-Id: {example['request_id']}\r\n"
+                    connection.request("POST", "/predict", known, name)
                 body = json.dumps(example).encode()
                 answer = connection.request(method.upper(), place, body)
                 answered += 1
                 if answer.status != 200:
                     wrong.append((place, answer.status, answer.body))
-    report.check("api: every example is answered", answered >= 7 and not wrong, wrong or answered)
+    report.check("api: every example is answered", answered >= 8 and not wrong, wrong or answered)
 
 
 def fuzz(report, server, folder, examples):
