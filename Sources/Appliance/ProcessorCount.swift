@@ -1,7 +1,10 @@
 internal import NIOCore
+internal import Telemetry
 
 /// How many processors there are for this process.
 package enum ProcessorCount {
     /// Those that its affinity and its control group leave it, at least 1.
-    package static var usable: Int { max(1, System.coreCount) }
+    package static var usable: Int {
+        max(1, min(System.coreCount, ProcessUsage.processors() ?? Int.max))
+    }
 }

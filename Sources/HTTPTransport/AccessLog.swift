@@ -48,9 +48,20 @@ package struct AccessLog: Sendable {
     /// The state of the sampling on one loop.
     struct Sampling {
         private var skipped = 0
+        private var second: Int64 = 0
+        private var refusals = 0
+
+        /// Lines a second of requests that were refused for want of time or room: a flood of them
+        /// says no more, and costs what could be done instead.
+        private static let refusalsMax = 20
 
         /// Whether this request is to be written.
-        mutating func admits(_ record: RequestRecord, by settings: Settings) -> Bool {
+        mutating func admits(
+            _ record: RequestRecord,
+            by settings: Settings,
+            at time: WallTime
+        ) -> Bool {
+            if record.status == .serviceUnavailable { return admitsRefusal(at: time) }
             guard record.status.rawValue < 500,
                 Double(record.nanoseconds) < settings.slowSeconds * 1e9
             else { return true }
@@ -58,6 +69,13 @@ package struct AccessLog: Sendable {
             guard skipped >= settings.sampleEvery else { return false }
             skipped = 0
             return true
+        }
+
+        private mutating func admitsRefusal(at time: WallTime) -> Bool {
+            let now = time.nanosecondsSinceEpoch / 1_000_000_000
+            if now != second { (second, refusals) = (now, 0) }
+            refusals += 1
+            return refusals <= Self.refusalsMax
         }
     }
 
@@ -133,6 +151,9 @@ package struct AccessLog: Sendable {
         if let model = log.model { line.member("model.name", model) }
         if let version = log.version { line.member("model.version", version) }
         if let rows = log.rows { line.member("batch.size", rows) }
+        if let nanoseconds = log.queueNanoseconds {
+            line.member("queue_s", nanosecondsAsSeconds: nanoseconds)
+        }
         if let nanoseconds = log.inferNanoseconds {
             line.member("infer_s", nanosecondsAsSeconds: nanoseconds)
         }

@@ -96,7 +96,8 @@ extension HTTPConnectionHandler {
         switch services.responder.respond(to: request) {
         case .now(let response):
             answer(request, response)
-        case .later(let future):
+        case .later(let future, let abandon):
+            abandonPending = abandon
             answerLater(request, future)
         }
     }
@@ -107,8 +108,8 @@ extension HTTPConnectionHandler {
         future.hop(to: services.eventLoop).assumeIsolated().whenComplete { result in
             self.services.pendingAnswers -= 1
             // When the channel ended meanwhile, the request is recorded already.
-            guard let request = self.pending else { return }
-            self.pending = nil
+            guard let request = self.pending.take() else { return }
+            self.abandonPending = nil
             switch result {
             case .success(let response): self.answer(request, response)
             case .failure: self.answerFailure(request)
@@ -194,7 +195,14 @@ extension HTTPConnectionHandler {
         let after = machine.answer(facts, now: now.uptimeNanoseconds)
         let isHead = request.head.method == .head
         record(request, response)
-        write(response, name: request.name, isHead: isHead, closes: after.closes, after)
+        write(
+            response,
+            name: request.name,
+            trace: request.traceResponse,
+            isHead: isHead,
+            closes: after.closes,
+            after
+        )
     }
 
     /// Counts and logs a request that is over.
@@ -230,6 +238,7 @@ extension HTTPConnectionHandler {
     private func write(
         _ response: HTTPResponse,
         name: RequestName,
+        trace: TraceContext? = nil,
         isHead: Bool,
         closes: Bool,
         _ after: ConnectionStateMachine.AfterAnswer
@@ -239,6 +248,7 @@ extension HTTPConnectionHandler {
         ResponseWriter.writeHead(
             response,
             name: name,
+            trace: trace,
             common: common,
             closes: closes,
             to: &outbound

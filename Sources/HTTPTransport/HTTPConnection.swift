@@ -29,6 +29,8 @@ package final class HTTPConnectionHandler: ChannelInboundHandler {
     var exchange: Exchange?
     /// The request whose answer comes later.
     var pending: HTTPRequest?
+    /// Called when the client leaves before that.
+    var abandonPending: (() -> Void)?
     var context: ChannelHandlerContext?
     private var facts: ConnectionFacts?
     private var number: UInt64 = 0
@@ -162,6 +164,7 @@ extension HTTPConnectionHandler {
             services.metrics.tally.addActive(-1)
             record(request, HTTPResponse(status: .clientClosedRequest, route: request.route))
         }
+        abandonPending.take()?()
         services.closed(self, machine.closeReason)
         inbound = ByteBuffer()
         outbound = ByteBuffer()

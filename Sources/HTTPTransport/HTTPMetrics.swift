@@ -118,7 +118,7 @@ package final class HTTPMetrics: Sendable {
             )
             sampledOut = try registry.counter(
                 "leeway_http_access_log_sampled_out_total",
-                help: "Requests that the access log left out because it samples.",
+                help: "Requests that the access log left out: it samples, and cuts floods of 503.",
                 labels: ["listener"]
             )
         }

@@ -34,6 +34,15 @@ internal import NIOCore
         }
     }
 
+    /// Appends a number of thousandths with three digits after the point.
+    mutating func write(thousandths value: UInt32) {
+        write(decimal: Int(value / 1000))
+        write(byte: UInt8(ascii: "."))
+        write(byte: UInt8(truncatingIfNeeded: value / 100 % 10) &+ 0x30)
+        write(byte: UInt8(truncatingIfNeeded: value / 10 % 10) &+ 0x30)
+        write(byte: UInt8(truncatingIfNeeded: value % 10) &+ 0x30)
+    }
+
     /// Appends eight bytes, the most significant first.
     mutating func write(word: UInt64) {
         guard unsafe count + 8 <= memory.count else { return }

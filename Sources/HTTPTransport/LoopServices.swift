@@ -236,7 +236,8 @@ package final class LoopServices {
     /// Logs a request that is done.
     func log(_ record: RequestRecord) {
         guard let accessLog else { return }
-        guard sampling.admits(record, by: accessLog.settings) else {
+        let time = clock()
+        guard sampling.admits(record, by: accessLog.settings, at: time) else {
             metrics.countSampledOut()
             return
         }
@@ -244,7 +245,7 @@ package final class LoopServices {
         accessLog.write(
             record,
             routeLabel: labels[min(Int(record.route.index), labels.count - 1)],
-            time: clock(),
+            time: time,
             using: &line
         )
     }

@@ -106,6 +106,8 @@ package struct HTTPRequest: Sendable {
     package let trace: TraceContext
     /// The identifier of this request's own span within the trace.
     package let span: UInt64
+    /// Whether the client began the trace.
+    package let isTraced: Bool
     /// When its parts were complete.
     package internal(set) var timing: RequestTiming
     /// The connection it came on.
@@ -133,7 +135,11 @@ package struct HTTPRequest: Sendable {
         let given =
             facts.traceparentCount == 1
             ? TraceContext.parse(bytes.extracting(facts.traceparent)) : nil
+        isTraced = given != nil
         trace = given ?? TraceContext(generatedBy: &identifiers, sampled: false)
         self.span = identifiers.nextSpan()
     }
+
+    /// What a client that began a trace is told: its trace, and the span that answered it.
+    var traceResponse: TraceContext? { isTraced ? trace.calling(span: span) : nil }
 }

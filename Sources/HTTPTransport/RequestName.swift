@@ -34,10 +34,8 @@ package enum RequestName: Sendable {
     func write(to output: inout HeadWriter) {
         switch self {
         case .made(let identifier):
-            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.high >> 32)))
-            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.high)))
-            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.low >> 32)))
-            output.write(word: Self.digits(UInt32(truncatingIfNeeded: identifier.low)))
+            output.write(hexadecimal: identifier.high)
+            output.write(hexadecimal: identifier.low)
         case .given(let bytes):
             output.write(bytes)
         }
@@ -50,7 +48,7 @@ package enum RequestName: Sendable {
         output.writeInteger(digits(UInt32(truncatingIfNeeded: value)))
     }
 
-    private static func digits(_ value: UInt32) -> UInt64 {
+    fileprivate static func digits(_ value: UInt32) -> UInt64 {
         var spread = UInt64(value)
         spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff
         spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff
@@ -70,5 +68,13 @@ package enum RequestName: Sendable {
             at: head.bytes.readerIndex + range.lowerBound,
             length: range.count
         ).map { .given($0) }
+    }
+}
+
+extension HeadWriter {
+    /// Appends the 16 digits of a number.
+    mutating func write(hexadecimal value: UInt64) {
+        write(word: RequestName.digits(UInt32(truncatingIfNeeded: value >> 32)))
+        write(word: RequestName.digits(UInt32(truncatingIfNeeded: value)))
     }
 }

@@ -50,9 +50,11 @@ package enum Admission: Sendable {
 package enum Reply {
     /// The answer is here.
     case now(HTTPResponse)
-    /// The answer comes later (work of the control path); the connection reads no further request
-    /// until then. A failed future is answered with 500.
-    case later(EventLoopFuture<HTTPResponse>)
+    /// The answer comes later; the connection reads no further request until then.
+    ///
+    /// A failed future is answered with 500. `abandon` is called, on the loop, when the client
+    /// leaves before: nobody wants the answer any more, but the future must end all the same.
+    case later(EventLoopFuture<HTTPResponse>, abandon: (() -> Void)? = nil)
 }
 
 /// Answers the requests of all connections of one event loop.

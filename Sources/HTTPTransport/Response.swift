@@ -74,6 +74,8 @@ package struct ResponseLog: Sendable {
     package var version: String?
     /// The rows of the batch.
     package var rows: Int?
+    /// Nanoseconds that the request waited for its turn, where it waited off its event loop.
+    package var queueNanoseconds: UInt64?
     /// Nanoseconds of the model's own work.
     package var inferNanoseconds: UInt64?
     /// The stable code of the error, when it was one.
@@ -85,8 +87,9 @@ package struct ResponseLog: Sendable {
 
 /// A whole response, as a responder gives it.
 ///
-/// The transport adds `Date`, `Content-Length`, `Connection`, `X-Request-Id` and what browsers need
-/// for safety, and leaves the body out for HEAD.
+/// The transport adds `Date`, `Content-Length`, `Connection`, `X-Request-Id`, `traceresponse` for a
+/// client that sent a `traceparent`, and what browsers need for safety, and leaves the body out for
+/// HEAD.
 package struct HTTPResponse: Sendable {
     /// The final status.
     package var status: HTTPStatus
@@ -98,6 +101,8 @@ package struct HTTPResponse: Sendable {
     package var body: ByteBuffer
     /// The route whose label counts this response.
     package var route: HTTPRoute
+    /// How long its parts took, where the client shall learn it.
+    package var timing: ServerTiming?
     /// What the access log shall say.
     package var log = ResponseLog()
     /// Whether the connection shall be closed after this response.

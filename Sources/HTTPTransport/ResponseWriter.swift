@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Telemetry
 
 /// Writes responses as bytes.
 enum ResponseWriter {
@@ -20,20 +21,23 @@ enum ResponseWriter {
     /// - Parameters:
     ///   - response: without what the transport adds.
     ///   - name: of the request.
+    ///   - trace: where the client's trace goes on; `nil` when it sent none.
     ///   - common: whole lines that every response has.
     ///   - closes: whether the connection ends after it.
     ///   - output: where it is written to.
     static func writeHead(
         _ response: HTTPResponse,
         name: RequestName,
+        trace: TraceContext? = nil,
         common: ByteBuffer,
         closes: Bool,
         to output: inout ByteBuffer
     ) {
         let status = response.status
-        // All names and blanks of the head are below 160 bytes, a length and a name below 20 and 64.
+        // All names and blanks of the head are below 160 bytes, a length and a name below 20 and 64,
+        // the fields of a trace and of times below 80 and 160.
         let bytesMax =
-            256 + status.statusLine.utf8CodeUnitCount + common.readableBytes
+            512 + status.statusLine.utf8CodeUnitCount + common.readableBytes
             + response.contentType.text.utf8CodeUnitCount
         // Bounds: the writer stops at the end of what is lent here, and says how much it wrote.
         unsafe output.writeWithUnsafeMutableBytes(minimumWritableBytes: bytesMax) { memory in
@@ -54,6 +58,8 @@ enum ResponseWriter {
             if closes { head.write("Connection: close\r\n") }
             head.write("X-Request-Id: ")
             name.write(to: &head)
+            if let trace { write(trace, to: &head) }
+            if let timing = response.timing { timing.write(to: &head) }
             head.write(response.fields.isEmpty ? "\r\n\r\n" : "\r\n")
             return head.count
         }
@@ -65,6 +71,16 @@ enum ResponseWriter {
             output.writeStaticString("\r\n")
         }
         output.writeStaticString("\r\n")
+    }
+
+    /// Appends the field `traceresponse`, after a line that has no end yet.
+    private static func write(_ trace: TraceContext, to head: inout HeadWriter) {
+        head.write("\r\ntraceresponse: 00-")
+        head.write(hexadecimal: UInt64(truncatingIfNeeded: trace.traceIdentifier >> 64))
+        head.write(hexadecimal: UInt64(truncatingIfNeeded: trace.traceIdentifier))
+        head.write("-")
+        head.write(hexadecimal: trace.parentIdentifier)
+        head.write(trace.sampled ? "-01" : "-00")
     }
 
     /// The answer to a request whose head was understood, but that the transport refuses itself.

@@ -23,6 +23,17 @@ package enum ProcessUsage {
         return nil
     }
 
+    /// Processors that the affinity of this process leaves it; nil when the kernel does not tell.
+    package static func processors() -> Int? {
+        let lines = ProcessFiles.bytes(of: "/proc/self/status").split(separator: UInt8(ascii: "\n"))
+        let word = Array("Cpus_allowed:".utf8)
+        guard let line = lines.first(where: { $0.starts(with: word) }) else { return nil }
+        // A mask in hexadecimal digits, with commas between groups of them.
+        let count = String(decoding: line.dropFirst(word.count), as: UTF8.self)
+            .compactMap(\.hexDigitValue).reduce(0) { $0 + $1.nonzeroBitCount }
+        return count > 0 ? count : nil
+    }
+
     /// Descriptors in use, at least: the lowest free number, as all below it are in use.
     ///
     /// Counting them all would take a system call for some hundred each.

@@ -49,6 +49,14 @@ struct ConnectionTests {
         #expect(traces.map { $0.traceIdentifier == given } == [true, false, false])
         #expect(traces.map(\.sampled) == [true, false, false])
         #expect(traces[1] != traces[2])
+        // Only who began a trace is told where its request stands in it.
+        let told = try connection.answers().map { $0.fields["traceresponse"] }
+        let span = connection.responder.requests[0].span
+        let digits = String(span, radix: 16)
+        let padding = String(repeating: "0", count: 16 - digits.count)
+        #expect(
+            told == ["00-0af7651916cd43dd8448eb211c80319c-\(padding)\(digits)-01", nil, nil]
+        )
     }
 
     @Test("the answers to one read leave in one write")

@@ -11,6 +11,7 @@ final class NotingResponder: HTTPResponder {
     private(set) var requests: [HTTPRequest] = []
     var bodyBytesMax = 1000
     var promise: EventLoopPromise<HTTPResponse>?
+    private(set) var abandoned = 0
     let eventLoop: any EventLoop
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
@@ -42,7 +43,10 @@ final class NotingResponder: HTTPResponder {
         if request.head.pathIs("/later") {
             let promise = eventLoop.makePromise(of: HTTPResponse.self)
             self.promise = promise
-            return .later(promise.futureResult)
+            return .later(promise.futureResult) {
+                self.abandoned += 1
+                promise.fail(ChannelError.eof)
+            }
         }
         return .now(response(to: request))
     }

@@ -7,6 +7,20 @@ import Testing
 /// How connections begin, wait and end; the clock moves only when a test moves it.
 @Suite("Life of a connection")
 struct LifeTests {
+    @Test("a client that leaves before its answer is told of once, one that stays never")
+    func abandoned() throws {
+        let connection = try Connection()
+        try connection.send(get("/later"))
+        connection.responder.promise?.succeed(HTTPResponse(status: .ok))
+        #expect(try connection.answers().map(\.status) == [200])
+        try connection.send(get("/later"))
+        #expect(connection.responder.abandoned == 0)
+        connection.channel.close(promise: nil)
+        connection.channel.embeddedEventLoop.run()
+        #expect(connection.responder.abandoned == 1)
+        #expect(connection.metricsText().contains(#"http_response_status_code="499""#))
+    }
+
     @Test("a head that comes slowly is given up after its time, however steadily it comes")
     func slowHead() throws {
         let connection = try Connection()

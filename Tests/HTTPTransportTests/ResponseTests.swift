@@ -39,6 +39,31 @@ struct ResponseTests {
         #expect(text.contains("\r\nRetry-After: 5\r\nAllow: GET, HEAD\r\n\r\n"))
     }
 
+    @Test("the times of an answer's parts are told in milliseconds, however long they are")
+    func serverTiming() throws {
+        let connection = try Connection()
+        try connection.send(get("/later"))
+        var response = HTTPResponse(status: .ok)
+        response.fields = [try HTTPField("Allow", "GET")]
+        response.timing = ServerTiming(
+            parse: 999,
+            queue: 1_234_567,
+            compute: 12_345_678_901,
+            monitor: .max,
+            serialise: 70_000
+        )
+        connection.responder.promise?.succeed(response)
+        let text = try connection.received().text
+        #expect(
+            text.contains(
+                "\r\nServer-Timing: parse;dur=0.000, queue;dur=1.234, compute;dur=12345.678, "
+                    + "monitor;dur=3600000.000, serialise;dur=0.070\r\nAllow: GET\r\n\r\n"
+            )
+        )
+        try connection.send(get("/echo"))
+        #expect(try !connection.received().text.contains("Server-Timing"))
+    }
+
     @Test(
         "dates are right at the edges of months, leap years and centuries",
         arguments: [

@@ -144,6 +144,22 @@ struct TelemetryTests {
         )
     }
 
+    @Test("a flood of refusals leaves twenty lines a second, and is counted")
+    func refusals() throws {
+        let log = try LogFile()
+        let overload = OverloadState()
+        let connection = try Connection(accessLog: AccessLog(sink: log.sink), overload: overload)
+        overload.level = .shedding
+        for _ in 0..<25 {
+            let channel = EmbeddedChannel(loop: connection.channel.embeddedEventLoop)
+            try connection.open(channel)
+            try channel.writeInbound(ByteBuffer(string: get("/echo")))
+        }
+        #expect(try log.lines().count == 20)
+        let lines = Self.exposition(connection.registry)
+        #expect(lines.contains(#"leeway_http_access_log_sampled_out_total{listener="api"} 5"#))
+    }
+
     @Test("sampling leaves out the ordinary, never a failure or a slow request, and counts it")
     func sampling() throws {
         let log = try LogFile()

@@ -69,6 +69,7 @@ struct PreparedPartsTests {
     )
     func usage() throws {
         #expect(try #require(ProcessUsage.residentBytes()) > 1 << 20)
+        #expect(try #require(ProcessUsage.processors()) >= 1)
         let before = ProcessUsage.descriptorsMax()
         #expect((3..<before).contains(ProcessUsage.descriptors()))
         ProcessUsage.raiseDescriptorsMax()
