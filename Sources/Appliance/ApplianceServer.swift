@@ -30,13 +30,14 @@ package struct ApplianceServer: Sendable {
     package func run() async throws {
         TLSLibrary.initialise()
         ProcessUsage.raiseDescriptorsMax()
-        let loopCount = settings.eventLoops > 0 ? settings.eventLoops : System.coreCount
+        let loopCount = settings.eventLoops > 0 ? settings.eventLoops : ProcessorCount.usable
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loopCount)
         let lane = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let compute = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let parts = try ApplianceParts(settings, shards: loopCount + 1)
         let now = ProcessEnvironment.now()
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
-        let serving = try await ServingParts(parts, group, loopCount: loopCount)
+        let serving = try await ServingParts(parts, group, compute.next(), loopCount: loopCount)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
         let welcome = Welcome(settings, console: .standardOutput)
@@ -74,7 +75,7 @@ package struct ApplianceServer: Sendable {
         services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
-        for loops in [group, lane] { try? await loops.shutdownGracefully() }
+        for loops in [compute, group, lane] { try? await loops.shutdownGracefully() }
     }
 
     private func runAll(_ services: [any Service], _ logger: Logger) async throws {
@@ -136,6 +137,7 @@ struct ApplianceParts: Sendable {
             return ModelFollower(
                 directory: directory,
                 loops: serving.loops,
+                planner: serving.planner,
                 metrics: servingMetrics,
                 logger: logging.logger("store"),
                 clock: WallTime.now,
@@ -180,11 +182,12 @@ extension ApplianceParts {
     }
 }
 
-/// The event loops' responders.
+/// The event loops' responders, and the batcher behind them.
 struct ServingParts: Sendable {
     let settings: ServingSettings
     let table: EndpointTable
     let loops: ServingLoops
+    let planner: BatchPlanner
     /// Keeps labelled rows; nil where no model's are kept.
     private let capture: CaptureService?
 
@@ -196,14 +199,26 @@ struct ServingParts: Sendable {
     init(
         _ parts: ApplianceParts,
         _ group: any EventLoopGroup,
+        _ compute: any EventLoop,
         loopCount: Int
     ) async throws {
         let settings = parts.settings.servingSettings(parts.settings.api, loops: loopCount)
+        let threads = parts.settings.computeThreads
+        let batcher = try await Batcher.make(
+            on: compute,
+            threads: threads > 0 ? threads : ProcessorCount.usable
+        )
+        planner = BatchPlanner(
+            Dictionary(
+                uniqueKeysWithValues: parts.settings.models.map { ($0.name, $0.batching.settings) }
+            ),
+            threads: batcher.threads
+        )
         let table = try EndpointTable(.api)
         let metrics = parts.servingMetrics
         self.settings = settings
         self.table = table
-        loops = try await ServingLoops.make(on: group) { shard in
+        loops = try await ServingLoops.make(on: group, batcher: batcher) { shard in
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
         try await loops.attach(parts.access)

@@ -37,6 +37,8 @@ extension ModelSettings {
         feedback = FeedbackSettings(&part)
         part = section.section("capture", doc: "labelled rows that are kept for a retraining")
         capture = CaptureSettings(&part)
+        part = section.section("batching", doc: "who computes predictions: event loops or batcher")
+        batching = BatchingChoices(&part)
         check(section)
         section.finish()
     }

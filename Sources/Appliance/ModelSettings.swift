@@ -24,6 +24,8 @@ package struct ModelSettings: Sendable, Equatable {
     package var feedback: FeedbackSettings
     /// Which labelled rows are kept.
     package var capture: CaptureSettings
+    /// Who computes predictions, and how long requests may wait for it.
+    package var batching: BatchingChoices
 
     /// What a model's outputs mean.
     package enum Task: String, CaseIterable, Sendable {

@@ -16,6 +16,7 @@ extension Settings {
             bodyBytesMax: listener.limits.bodyBytesMax,
             rowsMax: listener.limits.rowsMax,
             serverVersion: ApplianceVersion.text,
+            serverTiming: serverTiming,
             needsKey: accessFile != nil || listener.tokenFile != nil,
             feedbackBytes: Dictionary(
                 uniqueKeysWithValues: models.filter(\.feedback.enabled).map {

@@ -18,6 +18,10 @@ package struct Settings: Sendable, Equatable {
     package var state: String
     /// Event loops that serve requests; 0 is one a core.
     package var eventLoops: Int
+    /// Threads that share the products of the batcher; 0 is one a core.
+    package var computeThreads: Int
+    /// Whether clients are told how long the parts of a prediction took.
+    package var serverTiming: Bool
     /// How long a shutdown goes on as before but for `/readyz`, in seconds.
     package var shutdownDelaySeconds: Int
     /// Memory that the process may take, in bytes; 0 is the container's limit, if it has one.

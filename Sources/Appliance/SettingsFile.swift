@@ -96,6 +96,17 @@ extension Settings {
             in: 0...256,
             doc: "event loops that serve requests; 0 is one a core"
         )
+        computeThreads = top.integer(
+            "compute_threads",
+            default: 0,
+            in: 0...64,
+            doc: "threads that share what is too much for an event loop; 0 is one a core"
+        )
+        serverTiming = top.flag(
+            "server_timing",
+            default: true,
+            doc: "tell clients in the field Server-Timing how long the parts of a prediction took"
+        )
         (shutdownDelaySeconds, memoryBytesMax, shutdownSecondsMax) = Self.bounds(&top)
         part = top.section("log", doc: "what is logged, and how")
         log = LogSettings(&part)

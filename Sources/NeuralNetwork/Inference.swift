@@ -76,6 +76,28 @@ package struct InferenceScratch: ~Copyable, Sendable {
         return best - first
     }
 
+    /// Takes the results that another scratch computed, to be read as if they were its own.
+    ///
+    /// The last hidden layer's outputs are not among them: ``lastHidden`` is empty then.
+    ///
+    /// - Precondition: Both hold the same whole number of rows.
+    package mutating func take(logits: [Float], probabilities: [Float], rowCount: Int) {
+        precondition(logits.count == probabilities.count && rowCount > 0)
+        precondition(logits.count % rowCount == 0)
+        self.rowCount = rowCount
+        outputWidth = logits.count / rowCount
+        outputCount = logits.count
+        hiddenCount = 0
+        Self.copy(logits, to: &logitValues)
+        Self.copy(probabilities, to: &probabilityValues)
+    }
+
+    private static func copy(_ values: [Float], to target: inout AlignedFloats) {
+        target.grow(to: values.count)
+        var span = target.mutableSpan
+        for index in values.indices { span[index] = values[index] }
+    }
+
     /// Runs rows of numbers through the network.
     fileprivate mutating func run(
         _ network: MultilayerPerceptron,

@@ -78,6 +78,13 @@ package struct EndpointTable: Sendable {
         return .unknownPath
     }
 
+    /// What a path of a route names.
+    func names(_ route: HTTPRoute, in path: Span<UInt8>) -> PathNames {
+        let index = Int(route.index) - 1
+        guard entries.indices.contains(index) else { return PathNames() }
+        return entries[index].pattern.names(in: path)
+    }
+
     /// The endpoint of a request that was admitted, and what its path names.
     func found(_ request: HTTPRequest) -> (endpoint: Endpoint, names: PathNames)? {
         // The transport counts `other` as route 0, and the table's paths from 1.

@@ -12,6 +12,7 @@ package import Telemetry
 package actor ModelFollower {
     private let directory: ModelDirectory
     private let loops: ServingLoops
+    private let planner: BatchPlanner
     private let metrics: ServingMetrics
     private let logger: Logger
     private let clock: @Sendable () -> WallTime
@@ -50,6 +51,7 @@ package actor ModelFollower {
     /// - Parameters:
     ///   - directory: The model's store.
     ///   - loops: Where versions go live.
+    ///   - planner: Says where their predictions are computed.
     ///   - metrics: What Prometheus learns.
     ///   - logger: Where swaps are told.
     ///   - clock: The time.
@@ -58,6 +60,7 @@ package actor ModelFollower {
     package init(
         directory: ModelDirectory,
         loops: ServingLoops,
+        planner: BatchPlanner = BatchPlanner(),
         metrics: ServingMetrics,
         logger: Logger,
         clock: @escaping @Sendable () -> WallTime,
@@ -66,6 +69,7 @@ package actor ModelFollower {
     ) {
         self.directory = directory
         self.loops = loops
+        self.planner = planner
         self.metrics = metrics
         self.logger = logger
         self.clock = clock
@@ -178,9 +182,13 @@ package actor ModelFollower {
     }
 
     private func swap(_ model: ActiveModel) async throws {
+        let measuring = ContinuousClock.now
+        let policy = planner.policy(for: model)
+        observe(.measure, since: measuring)
         let installing = ContinuousClock.now
         let series = ServedModelMetrics(metrics, model)
-        let released = try await loops.install(model, metrics: series)
+        let released = try await loops.install(model, metrics: series, policy: policy)
+        metrics.batches.tell(model.name, policy)
         observe(.install, since: installing)
         // Taken out of service while this version was on its way.
         guard !isUnloaded else {

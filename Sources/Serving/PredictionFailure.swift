@@ -46,6 +46,10 @@ package enum PredictionFailure: Error, Sendable {
     case feedbackLabel(expected: String)
     /// A parameter of the query is missing or wrong.
     case parameter(name: String, problem: String)
+    /// The batcher cannot begin in time.
+    case overloaded(model: String)
+    /// The time that the client wanted to wait has passed.
+    case deadlineExceeded
     /// The store or the supervisor refused.
     case refused(code: String, message: String)
     /// Too much of the same at once.
@@ -58,7 +62,8 @@ package enum PredictionFailure: Error, Sendable {
         case .input, .notFinite, .ambiguousModel, .parameter: .badRequest
         case .unknownModel, .unknownPath, .versionNotLive, .unknownLabel: .notFound
         case .mediaType: .unsupportedMediaType
-        case .notReady, .unloaded, .busy: .serviceUnavailable
+        case .notReady, .unloaded, .busy, .overloaded: .serviceUnavailable
+        case .deadlineExceeded: .gatewayTimeout
         case .method: .methodNotAllowed
         case .unauthorized, .keyUnknown, .certificateMissing: .unauthorized
         case .forbidden, .certificateNotAllowed: .forbidden
@@ -93,6 +98,8 @@ package enum PredictionFailure: Error, Sendable {
         case .feedbackRepeated: "feedback_repeated"
         case .feedbackLabel: "feedback_label_invalid"
         case .parameter: "parameter_invalid"
+        case .overloaded: "overloaded"
+        case .deadlineExceeded: "deadline_exceeded"
         case .refused(let code, _): code
         case .busy: "busy"
         }
@@ -145,6 +152,10 @@ package enum PredictionFailure: Error, Sendable {
             "the names of your client certificate are not among those that are allowed"
         case .parameter(let name, let problem):
             "\(name): \(problem)"
+        case .overloaded(let model):
+            "model \(model): more is asked than can be computed in time: try again after Retry-After"
+        case .deadlineExceeded:
+            "deadline: the time that the request gave has passed"
         case .refused(_, let message):
             message
         case .busy(let what):
@@ -152,13 +163,16 @@ package enum PredictionFailure: Error, Sendable {
         }
     }
 
+    /// Made once: what is refused under overload has to cost little.
+    private static let retryAfter = (try? HTTPField("Retry-After", 1)).map { [$0] } ?? []
+
     /// Fields of the answer besides the usual ones.
     private var fields: [HTTPField] {
         switch self {
+        case .notReady, .busy, .overloaded:
+            Self.retryAfter
         case .method(let allowed):
             (try? HTTPField("Allow", allowed)).map { [$0] } ?? []
-        case .notReady, .busy:
-            (try? HTTPField("Retry-After", 1)).map { [$0] } ?? []
         case .tooMany(_, let seconds):
             (try? HTTPField("Retry-After", seconds)).map { [$0] } ?? []
         case .unauthorized:

@@ -33,11 +33,13 @@ package final class VersionStatistics: Sendable {
         body.writeString(",\"version\":\"\(version)\",\"last_inference\":\(last(tallies))")
         body.writeString(",\"inference_count\":\(sum(.rows)),\"execution_count\":\(requests)")
         body.writeStaticString(",\"inference_stats\":{")
-        let phases = sum(.parseNanoseconds) + sum(.computeNanoseconds) + sum(.writeNanoseconds)
+        let queue = sum(.queueNanoseconds)
+        let phases =
+            sum(.parseNanoseconds) + queue + sum(.computeNanoseconds) + sum(.writeNanoseconds)
         let parts: [(String, UInt64, UInt64)] = [
             ("success", requests, phases),
             ("fail", sum(.failures), sum(.failureNanoseconds)),
-            ("queue", requests, 0),
+            ("queue", requests, queue),
             ("compute_input", requests, sum(.parseNanoseconds)),
             ("compute_infer", requests, sum(.computeNanoseconds)),
             ("compute_output", requests, sum(.writeNanoseconds)),
@@ -64,7 +66,7 @@ package final class VersionStatistics: Sendable {
 final class PredictionTally: Sendable {
     enum Field: Int, CaseIterable {
         case requests, rows, failures, failureNanoseconds
-        case parseNanoseconds, computeNanoseconds, writeNanoseconds, lastUptime
+        case parseNanoseconds, queueNanoseconds, computeNanoseconds, writeNanoseconds, lastUptime
     }
 
     private let requests = Atomic<UInt64>(0)
@@ -72,18 +74,20 @@ final class PredictionTally: Sendable {
     private let failures = Atomic<UInt64>(0)
     private let failureNanoseconds = Atomic<UInt64>(0)
     private let parseNanoseconds = Atomic<UInt64>(0)
+    private let queueNanoseconds = Atomic<UInt64>(0)
     private let computeNanoseconds = Atomic<UInt64>(0)
     private let writeNanoseconds = Atomic<UInt64>(0)
     private let lastUptime = Atomic<UInt64>(0)
 
     /// Counts one answer.
-    func succeeded(rowCount: Int, parse: UInt64, compute: UInt64, write: UInt64, at now: UInt64) {
+    func succeeded(rowCount: Int, _ times: PredictionTimes) {
         Self.add(1, requests)
         Self.add(UInt64(clamping: rowCount), rows)
-        Self.add(parse, parseNanoseconds)
-        Self.add(compute, computeNanoseconds)
-        Self.add(write, writeNanoseconds)
-        lastUptime.store(now, ordering: .relaxed)
+        Self.add(times.parse, parseNanoseconds)
+        Self.add(times.queue, queueNanoseconds)
+        Self.add(times.compute, computeNanoseconds)
+        Self.add(times.serialise, writeNanoseconds)
+        lastUptime.store(times.last.uptimeNanoseconds, ordering: .relaxed)
     }
 
     /// Counts one request that was refused.
@@ -104,6 +108,7 @@ final class PredictionTally: Sendable {
         case .failures: failures.load(ordering: .relaxed)
         case .failureNanoseconds: failureNanoseconds.load(ordering: .relaxed)
         case .parseNanoseconds: parseNanoseconds.load(ordering: .relaxed)
+        case .queueNanoseconds: queueNanoseconds.load(ordering: .relaxed)
         case .computeNanoseconds: computeNanoseconds.load(ordering: .relaxed)
         case .writeNanoseconds: writeNanoseconds.load(ordering: .relaxed)
         case .lastUptime: lastUptime.load(ordering: .relaxed)

@@ -11,7 +11,8 @@ package struct ServedModelMetrics: Sendable {
     /// One counter a class.
     let predictions: [Counter]
     let confidence: Histogram
-    let phases: [Histogram]
+    private let phases: [Histogram]
+    let batches: BatchSeries
     /// What the statistics extension tells, over all loops.
     let statistics = VersionStatistics()
     /// What the OpenAPI description tells of it.
@@ -29,11 +30,17 @@ package struct ServedModelMetrics: Sendable {
         }
         confidence = metrics.answers.confidence.series([model.name])
         phases = AnswerMetrics.Phase.allCases.map {
-            metrics.answers.phases.series([model.name, $0.rawValue])
+            metrics.answers.phases.series([model.name, $0.label])
         }
         outOfRange = metrics.answers.unusual.series([model.name, "out_of_range"])
         missing = metrics.answers.unusual.series([model.name, "missing"])
         unseen = metrics.answers.unusual.series([model.name, "unseen"])
+        batches = metrics.batches.series(model.name)
+    }
+
+    /// Counts the time of a phase.
+    func observe(_ phase: AnswerMetrics.Phase, _ nanoseconds: UInt64, _ shard: Int) {
+        phases[Int(phase.rawValue)].observe(nanoseconds, shard: shard)
     }
 }
 
@@ -47,36 +54,48 @@ final class ServedModel {
 
     let model: ActiveModel
     let metrics: ServedModelMetrics
-    private let tally: PredictionTally
+    /// The batcher's part; nil when this loop computes everything itself.
+    let batching: ServedBatching?
+    let shard: Int
+    private let showsTimes: Bool
+    let tally: PredictionTally
     private let decoders: Decoders
     private let encoders: Encoders
-    private let shard: Int
     let versionText: String
     private var monitor: InputMonitor?
-    private var batch = FeatureBatch()
+    private(set) var batch = FeatureBatch()
+    /// Batches of predictions that have ended, for the next that go to the batcher.
+    private var spares: [FeatureBatch] = []
     private var engine: Engine
     private var body = ByteBuffer()
     private var spare = ByteBuffer()
     /// What is remembered for labels that come later.
     private let recent: RecentPredictions?
     private lazy var explainer = Explainer()
+    /// Predictions that the batcher has.
+    var pendingCount = 0
+    /// Whether another version has taken this one's place.
+    var isRetired = false
 
     init(
         _ model: ActiveModel,
         metrics: ServedModelMetrics,
-        rowsMax: Int,
-        watchesInputs: Bool,
+        batching: ServedBatching?,
+        settings: ServingSettings,
         recent: RecentPredictions?,
         shard: Int
     ) {
         self.model = model
         self.metrics = metrics
         self.recent = recent
+        self.batching = batching
         self.shard = shard
+        showsTimes = settings.serverTiming
         versionText = String(model.version)
         tally = metrics.statistics.makeTally()
-        decoders = Decoders(model.bundle.manifest, rowsMax: rowsMax)
+        decoders = Decoders(model.bundle.manifest, rowsMax: settings.rowsMax)
         encoders = Encoders(model)
+        let watchesInputs = settings.watchedModels.contains(model.name)
         monitor = watchesInputs ? InputMonitor(model.bundle.reference) : nil
         engine = Engine(model.bundle.network)
     }
@@ -96,33 +115,73 @@ final class ServedModel {
         _ request: HTTPRequest,
         _ dialect: Dialect,
         _ form: BodyForm
-    ) throws(PredictionFailure) -> HTTPResponse {
-        var watch = PhaseWatch()
+    ) throws(PredictionFailure) -> PredictionCourse {
+        var times = PredictionTimes()
         do throws(PredictionFailure) {
             try decode(request, dialect, form)
-            let parse = watch.end(metrics.phases[0], shard)
+            times.parse = times.end(.parse, metrics, shard)
+            // What is computed at once is answered at once, whatever its time.
+            let deadline = try request.deadline(batch.options.timeoutMicroseconds)
+            if let batching, isForBatcher {
+                let question = PendingPrediction.Question(
+                    request: request,
+                    dialect: dialect,
+                    parse: times.parse
+                )
+                return .later(try enqueue(question, batching, deadline: deadline))
+            }
+            metrics.batches.inline.increment(shard: shard)
             compute()
-            try checkFinite()
-            let explanation = try explain()
-            let inference = watch.end(metrics.phases[1], shard)
-            observe()
-            remember(request.name)
-            watch.end(metrics.phases[2], shard)
-            let response = respond(to: request, dialect, explanation, inference)
-            let write = watch.end(metrics.phases[3], shard)
-            tally.succeeded(
-                rowCount: batch.rowCount,
-                parse: parse,
-                compute: inference,
-                write: write,
-                at: watch.last.uptimeNanoseconds
-            )
-            return response
+            return .now(try finish(request, dialect, &times))
         } catch {
-            tally.failed(nanoseconds: watch.sinceStart)
+            tally.failed(nanoseconds: times.sinceStart)
             throw error
         }
     }
+
+    /// Monitors and answers what was computed, here or by the batcher.
+    func finish(
+        _ request: HTTPRequest,
+        _ dialect: Dialect,
+        _ times: inout PredictionTimes
+    ) throws(PredictionFailure) -> HTTPResponse {
+        try checkFinite()
+        let explanation = try explain()
+        times.endCompute(metrics, shard)
+        observe()
+        remember(request.name)
+        times.monitor = times.end(.monitor, metrics, shard)
+        var response = respond(to: request, dialect, explanation, times)
+        times.serialise = times.end(.serialise, metrics, shard)
+        tally.succeeded(rowCount: batch.rowCount, times)
+        if showsTimes { response.timing = times.header }
+        return response
+    }
+
+    /// Gives the rows that were read away; others are read into other memory.
+    func takeBatch() -> FeatureBatch {
+        var taken = spares.popLast() ?? FeatureBatch()
+        swap(&taken, &batch)
+        return taken
+    }
+
+    /// Takes rows that were given away back, as if they had just been read.
+    func restoreBatch(_ other: inout FeatureBatch) {
+        swap(&other, &batch)
+        guard spares.count < Self.sparesMax, other.raw.count <= Self.spareValuesMax else { return }
+        var spare = FeatureBatch()
+        swap(&spare, &other)
+        spares.append(spare)
+    }
+
+    /// Takes what the batcher computed, as if it had been computed here.
+    func takeResults(_ answer: BatchAnswer) {
+        engine.take(answer)
+    }
+
+    /// Spare batches, and the values of one, that are kept.
+    private static let sparesMax = 32
+    private static let spareValuesMax = 1 << 16
 
     private func decode(
         _ request: HTTPRequest,
@@ -214,7 +273,7 @@ final class ServedModel {
         to request: HTTPRequest,
         _ dialect: Dialect,
         _ explanation: Explanation?,
-        _ inference: UInt64
+        _ times: PredictionTimes
     ) -> HTTPResponse {
         // The transport has copied the last body by now, so the memory is ours again.
         body.clear()
@@ -240,7 +299,8 @@ final class ServedModel {
         response.log.model = model.name
         response.log.version = versionText
         response.log.rows = batch.rowCount
-        response.log.inferNanoseconds = inference
+        response.log.queueNanoseconds = times.queue > 0 ? times.queue : nil
+        response.log.inferNanoseconds = times.compute
         return response
     }
 }
@@ -266,6 +326,15 @@ private struct Engine: ~Copyable {
         Self.run(bundle.network, inputs, count, batch.rowCount, &scratch)
     }
 
+    /// Takes what the batcher computed.
+    mutating func take(_ answer: BatchAnswer) {
+        scratch.take(
+            logits: answer.logits,
+            probabilities: answer.probabilities,
+            rowCount: answer.rowCount
+        )
+    }
+
     /// Apart from `self`, so that the compiler sees that inputs and scratch do not overlap.
     private static func run(
         _ network: MultilayerPerceptron,
@@ -279,32 +348,5 @@ private struct Engine: ~Copyable {
             rowCount: rowCount,
             scratch: &scratch
         )
-    }
-}
-
-/// Times consecutive phases; each ends where the next begins.
-private struct PhaseWatch {
-    private let start: NIODeadline
-    /// When the last phase ended.
-    private(set) var last: NIODeadline
-
-    init() {
-        start = NIODeadline.now()
-        last = start
-    }
-
-    /// Nanoseconds since the first phase began.
-    var sinceStart: UInt64 { UInt64(max(0, (NIODeadline.now() - start).nanoseconds)) }
-
-    /// Ends a phase.
-    ///
-    /// - Returns: Its nanoseconds.
-    @discardableResult
-    mutating func end(_ histogram: Histogram, _ shard: Int) -> UInt64 {
-        let now = NIODeadline.now()
-        let nanoseconds = UInt64(max(0, (now - last).nanoseconds))
-        histogram.observe(nanoseconds, shard: shard)
-        last = now
-        return nanoseconds
     }
 }

@@ -12,7 +12,7 @@ internal import Telemetry
 package final class ServingLoop: HTTPResponder {
     let settings: ServingSettings
     private let metrics: ServingMetrics
-    private let table: EndpointTable
+    let table: EndpointTable
     private let shard: Int
     private(set) var models: [Slot] { didSet { description = nil } }
     /// The OpenAPI description of the versions that answer, once it was asked for.
@@ -21,6 +21,9 @@ package final class ServingLoop: HTTPResponder {
     private var gate: AccessGate?
     /// Takes labels, where that is switched on.
     private var desk: (service: FeedbackService, loop: any EventLoop)?
+    private var batcher: (batcher: Batcher, loop: any EventLoop)?
+    private(set) var hasLargeModels = false
+    private var failures: [String: Counter] = [:]
 
     /// One configured model.
     struct Slot {
@@ -53,12 +56,20 @@ package final class ServingLoop: HTTPResponder {
         models = settings.models.map { Slot(name: $0, served: nil) }
     }
 
+    /// Has what is too much for this loop computed elsewhere.
+    func attach(_ batcher: Batcher, on loop: any EventLoop) {
+        self.batcher = (batcher, loop)
+    }
+
     /// Puts a version in the place of the one that answers now.
     ///
     /// - Returns: The version before, so that the caller lets it go off this loop.
-    package func install(_ model: ActiveModel, metrics: ServedModelMetrics) -> ActiveModel? {
+    package func install(
+        _ model: ActiveModel,
+        metrics: ServedModelMetrics,
+        policy: BatchPolicy
+    ) -> ActiveModel? {
         guard let index = models.firstIndex(where: { $0.name == model.name }) else { return nil }
-        let before = models[index].served?.model
         models[index].isUnloaded = false
         let labelled = settings.feedbackBytes[model.name].map {
             LabelledModel(
@@ -69,15 +80,26 @@ package final class ServingLoop: HTTPResponder {
             )
         }
         models[index].labelled = labelled
+        let before = models[index].served
+        before?.isRetired = true
+        let batching = batcher.map {
+            ServedBatching(
+                policy: policy,
+                batcher: $0.batcher,
+                loop: $0.loop,
+                series: metrics.batches
+            )
+        }
         models[index].served = ServedModel(
             model,
             metrics: metrics,
-            rowsMax: settings.rowsMax,
-            watchesInputs: settings.watchedModels.contains(model.name),
+            batching: batching,
+            settings: settings,
             recent: labelled?.ring,
             shard: shard
         )
-        return before
+        hasLargeModels = models.contains { $0.served?.isLarge ?? false }
+        return before?.model
     }
 
     /// Takes a model out of service.
@@ -85,7 +107,10 @@ package final class ServingLoop: HTTPResponder {
     /// - Returns: The version that answered, so that the caller lets it go off this loop.
     package func remove(_ name: String) -> ActiveModel? {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
-        defer { models[index].served = nil }
+        defer {
+            models[index].served?.isRetired = true
+            models[index].served = nil
+        }
         models[index].isUnloaded = true
         return models[index].served?.model
     }
@@ -139,6 +164,11 @@ package final class ServingLoop: HTTPResponder {
             guard endpoint.scope != nil else {
                 return .accept(bodyBytesMax: 0, route: route, isVital: true)
             }
+            if case .predict = endpoint.action, let served = unreadModel(request, route),
+                served.refusesUnread()
+            {
+                return reject(.overloaded(model: served.model.name), request, route)
+            }
             return .accept(
                 bodyBytesMax: endpoint.method == .post ? settings.bodyBytesMax : 0,
                 route: route
@@ -156,8 +186,10 @@ package final class ServingLoop: HTTPResponder {
             do throws(PredictionFailure) {
                 let form = try BodyForm.of(request, dialect)
                 let served = try served(for: request, names, dialect)
-                let response = try served.predict(request, dialect, form)
-                return .now(dialect == .tensors ? response.coded(for: request.head) : response)
+                switch try served.predict(request, dialect, form) {
+                case .now(let response): return .now(coded(response, dialect, request))
+                case .later(let pending): return later(pending, dialect, request)
+                }
             } catch {
                 return .now(failed(error, request, request.route))
             }
@@ -269,10 +301,18 @@ package final class ServingLoop: HTTPResponder {
         .reject(failed(failure, request, route))
     }
 
-    private func failed(_ failure: PredictionFailure, _ request: HTTPRequest, _ route: HTTPRoute)
+    /// Counts a failure; the series is looked up, with a lock, for the first of its kind only.
+    private func count(_ code: String) {
+        if let counter = failures[code] { return counter.increment(shard: shard) }
+        let counter = metrics.answers.failures.series([code])
+        failures[code] = counter
+        counter.increment(shard: shard)
+    }
+
+    func failed(_ failure: PredictionFailure, _ request: HTTPRequest, _ route: HTTPRoute)
         -> HTTPResponse
     {
-        metrics.answers.failures.series([failure.code]).add(1)
+        count(failure.code)
         return failure.response(to: request, route: route)
     }
 }

@@ -9,11 +9,13 @@ package struct ServingLoops: Sendable {
     ///
     /// - Parameters:
     ///   - group: The event loops.
+    ///   - batcher: Computes what is too much for a loop; nil leaves all to them.
     ///   - make: Makes a loop's responder from the loop's number.
     /// - Returns: The responders.
     /// - Throws: What a closed loop throws.
     package static func make(
         on group: any EventLoopGroup,
+        batcher: Batcher? = nil,
         _ make: @escaping @Sendable (_ shard: Int) -> ServingLoop
     ) async throws -> ServingLoops {
         var loops: [NIOLoopBound<ServingLoop>] = []
@@ -21,7 +23,11 @@ package struct ServingLoops: Sendable {
         for loop in group.makeIterator() {
             let number = shard
             loops.append(
-                try await loop.submit { NIOLoopBound(make(number), eventLoop: loop) }.get()
+                try await loop.submit {
+                    let responder = make(number)
+                    if let batcher { responder.attach(batcher, on: loop) }
+                    return NIOLoopBound(responder, eventLoop: loop)
+                }.get()
             )
             shard += 1
         }
@@ -38,15 +44,18 @@ package struct ServingLoops: Sendable {
     /// - Parameters:
     ///   - model: The version.
     ///   - metrics: Its metric series.
+    ///   - policy: Where its predictions are computed.
     /// - Returns: The versions that answered before, for the caller to let go.
     /// - Throws: What a closed loop throws.
-    package func install(_ model: ActiveModel, metrics: ServedModelMetrics) async throws
-        -> [ActiveModel]
-    {
+    package func install(
+        _ model: ActiveModel,
+        metrics: ServedModelMetrics,
+        policy: BatchPolicy
+    ) async throws -> [ActiveModel] {
         var before: [ActiveModel] = []
         for loop in loops {
             let old = try await loop.eventLoop.submit {
-                loop.value.install(model, metrics: metrics)
+                loop.value.install(model, metrics: metrics, policy: policy)
             }.get()
             if let old { before.append(old) }
         }

@@ -4,6 +4,7 @@ package import Telemetry
 package struct ServingMetrics: Sendable {
     let answers: AnswerMetrics
     let versions: VersionMetrics
+    let batches: BatchMetrics
 
     /// Declares the families.
     ///
@@ -11,6 +12,7 @@ package struct ServingMetrics: Sendable {
     package init(_ registry: MetricRegistry) throws {
         answers = try AnswerMetrics(registry)
         versions = try VersionMetrics(registry)
+        batches = try BatchMetrics(registry)
     }
 
     /// Makes a model's series, so that each exists before its first event.
@@ -21,6 +23,7 @@ package struct ServingMetrics: Sendable {
         for kind in ["out_of_range", "missing", "unseen"] {
             _ = answers.unusual.series([model, kind])
         }
+        batches.prepare(model)
     }
 
     /// Whether a version of the model answers.
@@ -36,8 +39,10 @@ struct AnswerMetrics: Sendable {
     let failures: CounterFamily
 
     /// The parts of a prediction that are timed.
-    enum Phase: String, CaseIterable {
-        case parse, compute, monitor, serialise
+    enum Phase: UInt8, CaseIterable {
+        case parse, queue, compute, monitor, serialise
+
+        var label: String { "\(self)" }
     }
 
     fileprivate init(_ registry: MetricRegistry) throws {
@@ -86,7 +91,7 @@ struct VersionMetrics: Sendable {
 
     /// The parts of a swap that are timed.
     enum SwapPhase: String, CaseIterable {
-        case load, install, release
+        case load, measure, install, release
     }
 
     fileprivate init(_ registry: MetricRegistry) throws {

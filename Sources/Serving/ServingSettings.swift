@@ -14,6 +14,8 @@ package final class ServingSettings: Sendable {
     package let rowsMax: Int
     /// The version of this software, as clients are told.
     package let serverVersion: String
+    /// Whether clients are told how long the parts of a prediction took.
+    package let serverTiming: Bool
     /// Whether requests must show a key, as clients are told.
     package let needsKey: Bool
     /// Bytes that the rows which wait for labels may take, by model; none where labels find nothing.
@@ -30,6 +32,7 @@ package final class ServingSettings: Sendable {
         bodyBytesMax: Int,
         rowsMax: Int,
         serverVersion: String = "0",
+        serverTiming: Bool = false,
         needsKey: Bool = false,
         feedbackBytes: [String: Int] = [:],
         capturedModels: Set<String> = []
@@ -40,6 +43,7 @@ package final class ServingSettings: Sendable {
         self.bodyBytesMax = bodyBytesMax
         self.rowsMax = rowsMax
         self.serverVersion = serverVersion
+        self.serverTiming = serverTiming
         self.needsKey = needsKey
         self.feedbackBytes = feedbackBytes
         self.capturedModels = capturedModels

@@ -237,24 +237,10 @@ import Testing
 
     @Test("over TLS the answer is the same, and plain text is refused on that port")
     func tls() async throws {
-        let folder = try TemporaryDirectory()
-        let certificate = try DevelopmentCertificate.ensure(
-            in: folder.path,
-            names: [],
-            now: WallClock.now
-        )
-        let context = try TLSContext(
-            server: TLSServerSettings(
-                certificateFile: certificate.certificateFile,
-                keyFile: certificate.keyFile
-            )
-        )
-        var limits = TLSLimits()
-        limits.handshakeSecondsMax = 600
-        let tls = ListenerTLS(source: context, limits: limits)
-        try await ServingBench.run(tls: tls) { bench, plain in
+        let tls = try BenchTLS()
+        try await ServingBench.run(tls: tls.listener) { bench, plain in
             try await bench.publish()
-            let client = try await bench.connect(authority: certificate.authorityFile)
+            let client = try await bench.connect(authority: tls.authority)
             #expect(try Prediction(await client.predict(Body.image(1))).label == "middle")
             #expect(try await plain.predict(Body.image(1)).status == 400)
             await client.close()
@@ -279,7 +265,7 @@ import Testing
                     #"leeway_prediction_confidence_ratio_count{model="lines"} 3"#
                 ]
             )
-            #expect(registry.lines("leeway_prediction_phase_duration_seconds_count").count == 4)
+            #expect(registry.lines("leeway_prediction_phase_duration_seconds_count").count == 5)
             #expect(
                 registry.lines("leeway_model_ready") == [
                     #"leeway_model_ready{model="lines"} 1"#

@@ -24,6 +24,8 @@ final class ServingBench: Sendable {
     let captured = Seen<CapturedRow>()
     let access: AccessControl
     let port: Int
+    /// The batcher's thread.
+    let worker: any EventLoop
     private let server: HTTPServer
 
     private init(
@@ -31,9 +33,11 @@ final class ServingBench: Sendable {
         defaultModel: String?,
         token: String?,
         callers: AccessFile?,
+        batching: BatchSettings,
         tls: ListenerTLS?,
         folder: consuming TemporaryDirectory,
-        group: MultiThreadedEventLoopGroup
+        group: MultiThreadedEventLoopGroup,
+        worker: any EventLoop
     ) async throws {
         let metrics = try ServingMetrics(registry)
         let table = try EndpointTable(.api)
@@ -43,10 +47,16 @@ final class ServingBench: Sendable {
             watchedModels: Set(models),
             bodyBytesMax: 4096,
             rowsMax: 8,
+            serverTiming: batching.mode != .inline,
             feedbackBytes: Dictionary(uniqueKeysWithValues: models.map { ($0, 1 << 16) }),
             capturedModels: Set(models)
         )
-        let loops = try await ServingLoops.make(on: group) { shard in
+        let batcher = try await Batcher.make(on: worker, threads: 2)
+        let planner = BatchPlanner(
+            Dictionary(uniqueKeysWithValues: models.map { ($0, batching) }),
+            threads: batcher.threads
+        )
+        let loops = try await ServingLoops.make(on: group, batcher: batcher) { shard in
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
         access = AccessControl(try AccessMetrics(registry))
@@ -72,6 +82,7 @@ final class ServingBench: Sendable {
             ModelFollower(
                 directory: store,
                 loops: loops,
+                planner: planner,
                 metrics: metrics,
                 logger: quietLogger,
                 clock: { WallTime(nanosecondsSinceEpoch: 1_795_466_160_000_000_000) },
@@ -95,7 +106,7 @@ final class ServingBench: Sendable {
         port = try await server.start().port
         self.folder = folder
         (self.group, self.settings) = (group, settings)
-        (self.loops, self.stores) = (loops, stores)
+        (self.loops, self.stores, self.worker) = (loops, stores, worker)
     }
 
     var store: ModelDirectory { stores[0] }
@@ -117,19 +128,23 @@ final class ServingBench: Sendable {
         defaultModel: String? = "lines",
         token: String? = nil,
         callers: AccessFile? = nil,
+        batching: BatchSettings = BatchSettings(mode: .inline),
         tls: ListenerTLS? = nil,
         _ body: (ServingBench, WebClient) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let compute = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
             let bench = try await ServingBench(
                 models,
                 defaultModel: defaultModel,
                 token: token,
                 callers: callers,
+                batching: batching,
                 tls: tls,
                 folder: TemporaryDirectory(),
-                group: group
+                group: group,
+                worker: compute.next()
             )
             if tls == nil {
                 let client = try await bench.connect()
@@ -140,10 +155,10 @@ final class ServingBench: Sendable {
             }
             _ = await bench.server.drain(seconds: 5)
         } catch {
-            try await group.shutdownGracefully()
+            for group in [compute, group] { try await group.shutdownGracefully() }
             throw error
         }
-        try await group.shutdownGracefully()
+        for group in [compute, group] { try await group.shutdownGracefully() }
     }
 }
 
