@@ -50,6 +50,19 @@ package struct HTTPField: Sendable {
         try self.init(name, "\(value)")
     }
 
+    /// `Inference-Header-Content-Length`: how much of the body is JSON.
+    ///
+    /// A name and digits of our own need no check, which would cost more than the rest of a short
+    /// answer.
+    package static func inferenceHeaderBytes(_ count: Int) -> HTTPField {
+        HTTPField(checked: "Inference-Header-Content-Length", String(count))
+    }
+
+    private init(checked name: StaticString, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+
     private static func isAllowed(_ name: StaticString) -> Bool {
         let isToken = name.withUTF8Buffer { bytes in
             unsafe !bytes.isEmpty && bytes.allSatisfy(ByteClass.isToken)

@@ -293,8 +293,7 @@ final class ServedModel {
         case .text: response.contentType = .delimitedText
         case .binary(let headerBytes):
             response.contentType = .octets
-            let field = try? HTTPField("Inference-Header-Content-Length", headerBytes)
-            response.fields = field.map { [$0] } ?? []
+            response.fields = [.inferenceHeaderBytes(headerBytes)]
         }
         response.log.model = model.name
         response.log.version = versionText
