@@ -122,7 +122,11 @@ package struct FeatureBatch: Sendable {
         let (offset, span) = (scaling.offset, scaling.span)
         let count = rowCount * rowWidth
         var target = values.mutableSpan
-        for index in 0..<count { target[index] = offset + target[index] * span }
+        // An absurd value stays a finite one, which is scored and counted like others out of range.
+        let greatest = Float.greatestFiniteMagnitude
+        for index in 0..<count {
+            target[index] = min(max(offset + target[index] * span, -greatest), greatest)
+        }
     }
 
     private func checkedIndex(_ row: Int, _ column: Int) -> Int {

@@ -46,7 +46,7 @@ struct ModelOperations: Sendable {
     func body(_ dialect: Dialect) -> JSONTree {
         var more: JSONTree = [:]
         if dialect.forms.contains(.text) {
-            more = more.with(["text/csv": ["schema": rows.text]])
+            more = more.with(["text/csv": [:]])
         }
         // Bytes are as long as rows are, which no schema says; of tables they need `?datatype=`.
         if dialect.forms.contains(.octets), dialect != .tensors, rows.schema.table == nil {

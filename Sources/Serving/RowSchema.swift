@@ -126,30 +126,10 @@ struct RowSchema {
             "properties": .object(
                 table.columns.map { ($0.name, Self.list(1, of: value($0))) }
             ),
-            "required": .array(table.columns.map { .string($0.name) }),
+            "required": .array(table.columns.filter(isRequired).map { .string($0.name) }),
+            "minProperties": 1,
             "additionalProperties": false,
         ]
-    }
-
-    /// A body of CSV that is one row, as a pattern.
-    var text: JSONTree {
-        guard let table = schema.table else {
-            let field = "[0-9]{1,2}"
-            return ["type": "string", "pattern": "^\(field)(,\(field)){\(schema.rawWidth - 1)}$"]
-        }
-        let fields = table.columns.map { $0.type == .numeric ? "[0-9]{1,3}" : words($0) }
-        return ["type": "string", "pattern": "^\(fields.joined(separator: ","))$"]
-    }
-
-    /// The categories of a column that mean themselves in a pattern and in CSV.
-    private func words(_ column: FeatureColumn) -> String {
-        let plain = (column.categories ?? []).filter { category in
-            category.utf8.allSatisfy {
-                $0 == UInt8(ascii: "_")
-                    || $0 | 0x20 >= UInt8(ascii: "a") && $0 | 0x20 <= UInt8(ascii: "z")
-            }
-        }
-        return plain.isEmpty ? "[a-z]{1,8}" : "(\(plain.joined(separator: "|")))"
     }
 
     // MARK: Tensors

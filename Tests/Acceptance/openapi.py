@@ -22,7 +22,7 @@ from common import Leeway, Report, Workspace, arguments, image_model, write_conf
 SIDE = 3
 SIZE = SIDE * SIDE
 
-# A body of bytes is nothing that JSON Schema could describe, so the hook makes it.
+# Bytes and CSV are nothing that JSON Schema could describe, so the hook makes them.
 HOOKS = """
 import schemathesis
 from hypothesis import strategies
@@ -30,6 +30,7 @@ from hypothesis import strategies
 schemathesis.openapi.media_type(
     "application/octet-stream", strategies.binary(min_size={size}, max_size={size})
 )
+schemathesis.openapi.media_type("text/csv", strategies.sampled_from({rows}))
 """
 
 def described(server, listener):
@@ -77,7 +78,10 @@ def validate(report, server):
 def fuzz(report, server, folder, examples):
     """Runs schemathesis against the api listener; its report is shown when it finds something."""
     hooks = folder / "hooks.py"
-    hooks.write_text(HOOKS.format(size=SIZE))
+    rows = [b"41,basic\n", b"7,pro\r\n70,team"]
+    if folder.name == "image":
+        rows = [",".join(["7"] * SIZE).encode(), b"\n".join([b",".join([b"200"] * SIZE)] * 2)]
+    hooks.write_text(HOOKS.format(size=SIZE, rows=rows))
     program = pathlib.Path(sys.executable).with_name("schemathesis")
     base = f"https://localhost:{server.ports['api']}"
     command = [
