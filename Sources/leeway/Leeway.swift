@@ -16,6 +16,7 @@ struct Leeway: AsyncParsableCommand {
 
     /// Runs a command; what it throws becomes words on standard error and an exit code.
     static func main() async {
+        ProcessStart.prepareLibraries()
         do {
             do {
                 try KernelChoice.apply()
