@@ -33,6 +33,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(
     name: "ServiceLifecycle",
@@ -49,6 +50,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
@@ -100,7 +102,7 @@ let package = Package(
         part("TLSTransport", ["COpenSSL", "Telemetry", "Files", nioCore, nioTLS]),
         part("Transfer", ["CCurl", "Telemetry", "Digest", "Files", logging]),
         part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest", "Files"]),
-        part("Telemetry", ["CMalloc", logging]),
+        part("Telemetry", ["CMalloc", logging, coreMetrics]),
         part("Digest", ["COpenSSL"]),
         part("Compression", ["CZlib"]),
         part("Files"),
@@ -146,7 +148,7 @@ let package = Package(
         tests("NeuralNetworkTests", ["NeuralNetwork", "CKernels"]),
         tests("FeaturesTests", ["Features"]),
         tests("DriftTests", ["Drift", "Features"]),
-        tests("TelemetryTests", ["Telemetry", logging]),
+        tests("TelemetryTests", ["Telemetry", logging, coreMetrics]),
         tests("TransferTests", ["Transfer", "Telemetry", "Digest", "Files", logging]),
         tests(
             "ModelStoreTests",

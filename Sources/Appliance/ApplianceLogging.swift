@@ -2,10 +2,12 @@ internal import Glibc
 internal import Logging
 internal import Telemetry
 
-/// The log of a process: one sink on standard error, and the handlers that write to it.
+/// The log of a process: one sink on standard error or a file, and the handlers that write to it.
 struct ApplianceLogging: Sendable {
     /// Where the lines go.
     let sink: LogSink
+    /// The least severe level that is written, now.
+    let levels: LogLevelSwitch
     private let settings: LogSettings
     private let counts: LogMessageCounts?
 
@@ -17,13 +19,22 @@ struct ApplianceLogging: Sendable {
     /// - Throws: `TelemetryError`.
     init(_ settings: LogSettings, registry: MetricRegistry? = nil) throws {
         self.settings = settings
-        sink = try LogSink(descriptor: STDERR_FILENO)
+        levels = LogLevelSwitch(settings.level.level)
+        sink =
+            try settings.file.map { try LogSink(path: $0) } ?? LogSink(descriptor: STDERR_FILENO)
         if let registry {
             try sink.register(in: registry)
             counts = try LogMessageCounts(in: registry)
         } else {
             counts = nil
         }
+    }
+
+    /// A logger for what must be told whatever the level is.
+    func auditLogger() -> Logger {
+        var logger = logger("audit")
+        logger.logLevel = .trace
+        return logger
     }
 
     /// A logger for one part.
@@ -36,7 +47,7 @@ struct ApplianceLogging: Sendable {
                     label: label,
                     fields: settings.fields == .otel ? .otel : .ecs,
                     sink: sink,
-                    level: settings.level.level,
+                    levels: levels,
                     counts: counts
                 )
             case .text:
@@ -44,7 +55,7 @@ struct ApplianceLogging: Sendable {
                     label: label,
                     sink: sink,
                     colour: sink.isTerminal,
-                    level: settings.level.level,
+                    levels: levels,
                     counts: counts
                 )
             }
@@ -54,5 +65,5 @@ struct ApplianceLogging: Sendable {
 
 extension LogSettings.Level {
     /// As swift-log has it; the words are the same.
-    fileprivate var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
 }

@@ -10,6 +10,7 @@ internal import ServiceLifecycle
 internal import Serving
 internal import TLSTransport
 internal import Telemetry
+internal import Transfer
 internal import UnixSignals
 
 /// The serving process: builds the services from the settings and runs them until SIGTERM.
@@ -46,7 +47,8 @@ package struct ApplianceServer: Sendable {
             parts: parts,
             supervisor: retraining.supervisor,
             drift: watching.service,
-            followers: followers
+            followers: followers,
+            traffic: TrafficHistory(parts.registry)
         )
         let lifecycle = Lifecycle(settings)
         let watch = try OverloadWatch(parts)
@@ -67,15 +69,31 @@ package struct ApplianceServer: Sendable {
             WatchdogService(manager: lifecycle.manager, groups: [group, lane]), ends, reloads,
             Job("drift") { await watching.service.run(serving.loops) },
         ]
-        for follower in followers { services.append(Job("store") { await follower.run() }) }
-        services.append(Job("retraining") { await retraining.supervisor.run() })
-        services.append(Job("overload") { await watch.run() })
+        services.append(contentsOf: jobs(followers, retraining, watch, operations, parts.traces))
         services += serving.jobs
         for listener in bound { services.append(listener) }
         services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
         for loops in [compute, group, lane] { try? await loops.shutdownGracefully() }
+    }
+
+    /// What goes on in the background.
+    private func jobs(
+        _ followers: [ModelFollower],
+        _ retraining: RetrainingParts,
+        _ watch: OverloadWatch,
+        _ operations: Operations,
+        _ traces: TraceParts
+    ) -> [any Service] {
+        var jobs = followers.map { follower in Job("store") { await follower.run() } }
+        jobs.append(Job("retraining") { await retraining.supervisor.run() })
+        jobs.append(Job("overload") { await watch.run() })
+        jobs.append(Job("traffic") { await operations.traffic.run() })
+        if let exporter = traces.exporter {
+            jobs.append(Job("traces") { try await exporter.run() })
+        }
+        return jobs
     }
 
     private func runAll(_ services: [any Service], _ logger: Logger) async throws {
@@ -97,8 +115,12 @@ package struct ApplianceServer: Sendable {
 /// What all services share.
 struct ApplianceParts: Sendable {
     let settings: Settings
+    /// When the process began to serve, in Unix seconds.
+    let started = ProcessEnvironment.now()
     let registry: MetricRegistry
     let logging: ApplianceLogging
+    let audit: AuditLog
+    let traces: TraceParts
     let directories: [String: ModelDirectory]
     let servingMetrics: ServingMetrics
     let access: AccessControl
@@ -107,6 +129,8 @@ struct ApplianceParts: Sendable {
         self.settings = settings
         registry = MetricRegistry(shards: shards)
         logging = try ApplianceLogging(settings.log, registry: registry)
+        audit = try AuditLog(logging, registry)
+        traces = try TraceParts(settings, registry)
         directories = Dictionary(
             uniqueKeysWithValues: settings.models.map {
                 ($0.name, ModelDirectory(state: settings.state, model: $0.name))
@@ -117,6 +141,7 @@ struct ApplianceParts: Sendable {
         access.use(try settings.prepareAccess(access))
         try ProcessMetrics.register(in: registry)
         try registry.registerOwnMetrics()
+        LibraryMetrics.bootstrap(registry)
         try BuildInfo(
             version: ApplianceVersion.text,
             revision: ApplianceVersion.revision,
@@ -132,7 +157,8 @@ struct ApplianceParts: Sendable {
         _ retraining: RetrainingParts,
         _ welcome: Welcome
     ) -> [ModelFollower] {
-        settings.models.compactMap { model in
+        let audit = audit
+        return settings.models.compactMap { model in
             guard let directory = directories[model.name] else { return nil }
             return ModelFollower(
                 directory: directory,
@@ -147,6 +173,7 @@ struct ApplianceParts: Sendable {
                         model: active.name,
                         createdAt: active.bundle.manifest.created.timeIntervalSince1970
                     )
+                    audit.swapped(active, directory)
                     await welcome.live(active)
                 },
                 nothingToServe: {
@@ -252,6 +279,7 @@ struct RetrainingParts: Sendable {
                 isEmpty: { (try? directory?.versions())?.isEmpty ?? true }
             )
         }
+        let collector = parts.traces.collector
         supervisor = RetrainingSupervisor(
             models: models,
             metrics: try RetrainingMetrics(parts.registry),
@@ -259,13 +287,20 @@ struct RetrainingParts: Sendable {
             clock: ProcessEnvironment.now,
             start: { model, trigger, events in
                 let telling = RetrainingTelling(.standardOutput, model: model)
-                defer { telling.end() }
+                let trace = collector.map {
+                    RetrainingTrace($0, model: model, trigger: trigger)
+                }
+                defer {
+                    telling.end()
+                    trace?.end()
+                }
                 let secondsMax = settings.models.first { $0.name == model }?.retrain.secondsMax
                 return try await RetrainingChild(
                     configuration: settings.source,
                     secondsMax: secondsMax ?? 21_600
                 ).run(model: model, trigger: trigger) { event in
                     telling.tell(event)
+                    trace?.follow(event)
                     events(event)
                 }
             }

@@ -4,6 +4,7 @@ internal import NIOCore
 internal import ServiceLifecycle
 internal import Serving
 internal import Synchronization
+internal import Telemetry
 internal import UnixSignals
 
 /// The start and the end of serving, as the service manager and the listeners see it.
@@ -105,6 +106,7 @@ struct ReloadingService: Service, CustomStringConvertible {
     let reloading: Reloading
     let manager: ServiceManager
     let watchSeconds: Int
+    let logging: ApplianceLogging
     let description = "reloading"
 
     init(
@@ -126,8 +128,13 @@ struct ReloadingService: Service, CustomStringConvertible {
             },
             metrics: try ReloadMetrics(parts.registry, now: ProcessEnvironment.now()),
             logger: parts.logging.logger("reloading"),
-            clock: ProcessEnvironment.now
+            clock: ProcessEnvironment.now,
+            reloaded: { [levels = parts.logging.levels, audit = parts.audit] new in
+                if let new { levels.level = new.log.level.level }
+                audit.record(.reload, new == nil ? .refused : .accepted, ["audit.by": "SIGHUP"])
+            }
         )
+        logging = parts.logging
         self.manager = manager
         watchSeconds = settings.tls.watchSeconds
     }
@@ -142,6 +149,9 @@ struct ReloadingService: Service, CustomStringConvertible {
                         manager.ready()
                     }
                 }
+                group.addTask {
+                    for await _ in await UnixSignalsSequence(trapping: .sigusr1) { reopenLog() }
+                }
                 if watchSeconds == 0 { return }
                 group.addTask {
                     while !Task.isCancelled {
@@ -150,6 +160,22 @@ struct ReloadingService: Service, CustomStringConvertible {
                     }
                 }
             }
+        }
+    }
+}
+
+extension ReloadingService {
+    /// Goes on in a new file after the old one was moved away.
+    private func reopenLog() {
+        let logger = logging.logger("log")
+        do {
+            if try logging.sink.reopen() {
+                logger.notice("log reopened")
+            } else {
+                logger.warning("log not reopened", metadata: ["reason": "it is not in a file"])
+            }
+        } catch {
+            logger.error("log not reopened", metadata: ["reason": "\(error)"])
         }
     }
 }

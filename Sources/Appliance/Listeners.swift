@@ -45,6 +45,7 @@ struct Listeners {
         let shard = parts.registry.shards - 1
         let table = try EndpointTable(.operations)
         let actions = operations.actions
+        let scrapes = try ScrapeMetrics(parts.registry)
         return try service(
             .operations,
             parts.settings.operations,
@@ -59,7 +60,8 @@ struct Listeners {
                     actions: actions,
                     models: operations.models,
                     gate: access.gate(.operations, on: loop, shard: shard),
-                    eventLoop: loop
+                    eventLoop: loop,
+                    scrapeMetrics: scrapes
                 )
             }
         )
@@ -87,6 +89,7 @@ struct Listeners {
             tls: settings.plaintext ? nil : certificates.listenerTLS(listener),
             metrics: HTTPMetrics(registry: parts.registry, listener: listener.rawValue),
             accessLog: accessLog,
+            traces: listener == .api ? parts.traces.collector : nil,
             overload: overload,
             firstShard: firstShard,
             makeResponder: makeResponder
@@ -105,10 +108,13 @@ struct Listeners {
     private var accessLog: AccessLog? {
         var settings = AccessLog.Settings()
         let log = parts.settings.log
+        settings.slowSeconds = Double(log.slowMilliseconds) / 1000
         settings.form = log.format == .text ? .text : .json(log.fields == .otel ? .otel : .ecs)
         switch log.access {
-        case .all: break
-        case .errors: settings.sampleEvery = Int.max
+        case .all: settings.sampleEvery = log.sampleEvery
+        case .errors:
+            settings.sampleEvery = Int.max
+            settings.failureStatusMin = 400
         case .off: return nil
         }
         return AccessLog(sink: parts.logging.sink, settings: settings)

@@ -13,6 +13,7 @@ struct Operations: Sendable {
     let supervisor: RetrainingSupervisor
     let drift: DriftService
     let followers: [ModelFollower]
+    let traffic: TrafficHistory
 
     /// Whether each model answers, told without waiting.
     var models: @Sendable () -> [ModelState] {
@@ -24,16 +25,16 @@ struct Operations: Sendable {
     var actions: OperationsActions {
         let registry = parts.registry
         return OperationsActions(
-            metrics: {
+            metrics: { format in
                 var text: [UInt8] = []
-                PrometheusText.write(registry, into: &text)
+                registry.write(format, into: &text)
                 return text
             },
-            status: { await answer { try await status() } },
+            status: { await answer { await status() } },
             drift: { await answer { try await driftReport() } },
             retrain: { model, caller in await retrain(model, caller) },
             promote: { model, version, caller in
-                await change(model) { directory in
+                await change(model, .promote, caller) { directory in
                     try directory.promote(
                         version,
                         actor: caller.actor,
@@ -44,7 +45,7 @@ struct Operations: Sendable {
                 }
             },
             rollback: { model, caller in
-                await change(model) { directory in
+                await change(model, .rollback, caller) { directory in
                     try directory.rollBack(
                         actor: caller.actor,
                         reason: "request \(caller.requestName)",
@@ -54,7 +55,11 @@ struct Operations: Sendable {
             },
             load: { model, caller in await load(model, caller) },
             unload: { model, caller in await unload(model, caller) },
-            acknowledge: { model, caller in await acknowledge(model, caller) }
+            acknowledge: { model, caller in await acknowledge(model, caller) },
+            logLevel: { level, caller in setLogLevel(level, caller) },
+            denied: { path, caller in
+                parts.audit.record(.access, .refused, by: caller, ["url.path": "\(path)"])
+            }
         )
     }
 
@@ -96,8 +101,15 @@ struct Operations: Sendable {
         } catch {
             return failure(model == nil ? 400 : 404, "model_unknown", "\(error)")
         }
-        audit("retrain requested", name, caller)
-        switch await supervisor.request(model: name, trigger: .manual) {
+        let answer = await supervisor.request(model: name, trigger: .manual)
+        let isQueued = if case .queued = answer { true } else { false }
+        parts.audit.record(
+            .retrain,
+            isQueued ? .accepted : .refused,
+            by: caller,
+            ["model": "\(name)"]
+        )
+        switch answer {
         case .queued:
             let body = try? StoreJSON.encode(Started(model: name, result: "started"))
             return Result(status: 202, json: body ?? [])
@@ -117,25 +129,47 @@ struct Operations: Sendable {
 
     private func change(
         _ model: String?,
+        _ action: AuditLog.Action,
+        _ caller: OperationsActions.Caller,
         _ work: (ModelDirectory) throws -> Int
     ) async -> Result {
         do {
-            let name = try parts.settings.resolveModel(model)
-            guard let directory = parts.directories[name] else {
-                throw JobError.unknownModel(name, known: [])
-            }
-            let version = try work(directory)
+            let (name, version) = try change(model, work)
+            parts.audit.record(
+                action,
+                .accepted,
+                by: caller,
+                ["model": "\(name)", "model.version": "\(version)"]
+            )
             return Result(
                 status: 200,
                 json: try StoreJSON.encode(Changed(model: name, version: version))
             )
-        } catch let error as StoreError {
+        } catch {
+            parts.audit.record(
+                action,
+                .refused,
+                by: caller,
+                ["model": "\(model ?? "")", "error.message": "\(error)"]
+            )
+            guard let error = error as? StoreError else {
+                return failure(model == nil ? 400 : 404, "model_unknown", "\(error)")
+            }
             var status = 409
             if case .missingVersion = error { status = 404 }
             return failure(status, error.code, "\(error)")
-        } catch {
-            return failure(model == nil ? 400 : 404, "model_unknown", "\(error)")
         }
+    }
+
+    private func change(
+        _ model: String?,
+        _ work: (ModelDirectory) throws -> Int
+    ) throws -> (model: String, version: Int) {
+        let name = try parts.settings.resolveModel(model)
+        guard let directory = parts.directories[name] else {
+            throw JobError.unknownModel(name, known: [])
+        }
+        return (name, try work(directory))
     }
 
     private struct Loaded: Encodable {
@@ -152,8 +186,10 @@ struct Operations: Sendable {
         guard let follower = follower(model) else {
             return failure(404, "model_unknown", "no model is named \(model.prefix(64))")
         }
-        audit("load requested", model, caller)
-        if let problem = await follower.load() {
+        let problem = await follower.load()
+        let outcome: AuditLog.Outcome = problem == nil ? .accepted : .refused
+        parts.audit.record(.load, outcome, by: caller, ["model": "\(model)"])
+        if let problem {
             return failure(503, "model_not_ready", "model \(model): \(problem)")
         }
         return await answer { Loaded(name: model, load: true) }
@@ -163,7 +199,7 @@ struct Operations: Sendable {
         guard let follower = follower(model) else {
             return failure(404, "model_unknown", "no model is named \(model.prefix(64))")
         }
-        audit("unload requested", model, caller)
+        parts.audit.record(.unload, .accepted, by: caller, ["model": "\(model)"])
         return await answer {
             try await follower.unload()
             return Loaded(name: model, unload: true)
@@ -175,7 +211,10 @@ struct Operations: Sendable {
     {
         do {
             let name = try parts.settings.resolveModel(model)
-            guard await drift.acknowledge(name, by: caller.actor) else {
+            let isWatched = await drift.acknowledge(name, by: caller.actor)
+            let outcome: AuditLog.Outcome = isWatched ? .accepted : .refused
+            parts.audit.record(.acknowledge, outcome, by: caller, ["model": "\(name)"])
+            guard isWatched else {
                 return failure(409, "not_watched", "the inputs of \(name) are not watched")
             }
             let body = try StoreJSON.encode(Started(model: name, result: "acknowledged"))
@@ -185,72 +224,27 @@ struct Operations: Sendable {
         }
     }
 
-    private func audit(_ event: StaticString, _ model: String, _ caller: OperationsActions.Caller) {
-        parts.logging.logger("audit").notice(
-            "\(event)",
-            metadata: [
-                "model": "\(model)", "client.address": "\(caller.address)",
-                "audit.actor": "\(caller.actor)",
-                "request.id": "\(caller.requestName)",
-            ]
-        )
+    private struct LevelAnswer: Encodable {
+        let level: String
     }
 
-    // MARK: Reports
-
-    private struct Status: Encodable {
-        let version: String
-        let models: [ModelStatus]
-    }
-
-    private struct ModelStatus: Encodable {
-        let name: String
-        let ready: Bool
-        let version: Int?
-        let digest: String?
-        let since: String?
-        let created: Date?
-        let scores: Scores?
-        let problem: String?
-        let retrain: RetrainingSupervisor.Status?
-        let drift: DriftStatus?
-    }
-
-    private struct DriftStatus: Encodable {
-        let rows: UInt64
-        let evidence: Double
-        let threshold: Double
-        let alarm: DriftLevel?
-    }
-
-    private func status() async throws -> some Encodable {
-        var models: [ModelStatus] = []
-        for (model, follower) in zip(parts.settings.models, followers) {
-            let live = await follower.current
-            let summary = await drift.summary(of: model.name)
-            models.append(
-                ModelStatus(
-                    name: model.name,
-                    ready: live != nil,
-                    version: live?.version,
-                    digest: live?.digest,
-                    since: live?.since.rfc3339,
-                    created: live?.manifest.created,
-                    scores: live?.manifest.training.scores,
-                    problem: await follower.lastProblem,
-                    retrain: await supervisor.status(of: model.name),
-                    drift: summary.map {
-                        DriftStatus(
-                            rows: $0.rows,
-                            evidence: $0.evidence,
-                            threshold: $0.threshold,
-                            alarm: $0.alarm?.level
-                        )
-                    }
-                )
-            )
+    /// Changes the level of the log until the next start or reload; without one, only tells it.
+    private func setLogLevel(_ wanted: String?, _ caller: OperationsActions.Caller) -> Result {
+        let levels = parts.logging.levels
+        guard let wanted, let level = LogSettings.Level(rawValue: wanted)?.level else {
+            let known = LogSettings.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            return failure(400, "parameter_invalid", "level: expected ?level= with one of \(known)")
         }
-        return Status(version: ApplianceVersion.text, models: models)
+        let before = levels.level
+        levels.level = level
+        parts.audit.record(
+            .logLevel,
+            .accepted,
+            by: caller,
+            ["log.level.from": "\(before)", "log.level.to": "\(level)"]
+        )
+        let body = try? StoreJSON.encode(LevelAnswer(level: "\(level)"))
+        return Result(status: 200, json: body ?? [])
     }
 
     private func driftReport() async throws -> some Encodable {

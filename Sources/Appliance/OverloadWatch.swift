@@ -17,16 +17,16 @@ struct OverloadWatch: Sendable {
         let wanted = parts.settings.memoryBytesMax
         memoryBytesMax = wanted > 0 ? UInt64(wanted) : ProcessUsage.containerBytesMax()
         logger = parts.logging.logger("overload")
-        let family = try parts.registry.gauge(
-            "leeway_overload_state",
-            help: "Whether predictions are given less because memory or descriptors run short.",
-            labels: ["action"]
-        )
-        let levels: [(OverloadState.Level, String)] = [
+        let levels: [(level: OverloadState.Level, name: String)] = [
             (.endingConnections, "end_connections"), (.shedding, "shed_requests"),
             (.refusing, "refuse_connections"),
         ]
-        gauges = levels.map { ($0.0, family.series([$0.1])) }
+        let family = try parts.registry.stateSet(
+            "leeway_overload_state",
+            help: "Whether predictions are given less because memory or descriptors run short.",
+            states: levels.map(\.name)
+        )
+        gauges = zip(levels, family.series()).map { ($0.level, $1) }
     }
 
     /// Watches until it is cancelled.

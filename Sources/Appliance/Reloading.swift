@@ -26,6 +26,7 @@ package actor Reloading {
     private let metrics: ReloadMetrics
     private let logger: Logger
     private let clock: @Sendable () -> Int64
+    private let reloaded: @Sendable (Settings?) -> Void
     /// What changed files looked like at the last look, to wait until whoever writes is done.
     private var unsettled: [FileStamp?]?
     /// What they looked like at the last try, which is not repeated before they change again.
@@ -43,6 +44,7 @@ package actor Reloading {
     ///   - metrics: Where reloads are counted.
     ///   - logger: Told of each.
     ///   - clock: Unix seconds.
+    ///   - reloaded: Told of each configuration that was taken up, and nil of one that was refused.
     package init(
         _ settings: Settings,
         read: @escaping @Sendable () throws -> Settings,
@@ -51,7 +53,8 @@ package actor Reloading {
         },
         metrics: ReloadMetrics,
         logger: Logger,
-        clock: @escaping @Sendable () -> Int64
+        clock: @escaping @Sendable () -> Int64,
+        reloaded: @escaping @Sendable (Settings?) -> Void = { _ in }
     ) {
         self.settings = settings
         self.read = read
@@ -60,6 +63,7 @@ package actor Reloading {
         self.metrics = metrics
         self.logger = logger
         self.clock = clock
+        self.reloaded = reloaded
     }
 
     /// Reads configuration and certificates, and uses both or neither.
@@ -76,12 +80,14 @@ package actor Reloading {
             useAccess()
             settings = new
             metrics.configurationReloaded(at: clock())
+            reloaded(new)
             logger.notice(
                 "configuration reloaded",
                 metadata: ["config.changed": "\(changed.all.joined(separator: ", "))"]
             )
         } catch {
             metrics.configurationRefused()
+            reloaded(nil)
             logger.error("configuration refused", metadata: ["reason": "\(error)"])
         }
     }
@@ -176,6 +182,7 @@ package struct SettingsChange {
         "tls.certificate", "tls.key", "tls.ocsp_responses", "tls.unknown_name", "tls.client_ca",
         "tls.client_names", "tls.names", "tls.profile", "tls.ticket_rotation_seconds",
         "tls.session_seconds_max", "access.file", "api.token_file", "operations.token_file",
+        "log.level",
     ]
 }
 

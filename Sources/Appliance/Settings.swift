@@ -30,6 +30,8 @@ package struct Settings: Sendable, Equatable {
     package var shutdownSecondsMax: Int
     /// What is logged, and how.
     package var log: LogSettings
+    /// Where traces go.
+    package var traces: TraceExportSettings
     /// Limits of every transfer.
     package var downloads: DownloadSettings
     /// The models, at least one.
@@ -143,6 +145,20 @@ package struct CertificateFiles: Sendable, Equatable {
     package var key: String
 }
 
+/// Which requests are traced, and where the traces go.
+package struct TraceExportSettings: Sendable, Equatable {
+    /// The URL of an OTLP/HTTP receiver; nil for no traces.
+    package var endpoint: String?
+    /// Certificate authorities of the receiver in PEM; nil for the system's.
+    package var authorities: String?
+    /// A file with further header fields for the receiver, one `Name: value` a line.
+    package var headersFile: String?
+    /// One of so many requests is traced, of those that are neither slow nor failed.
+    package var sampleEvery: Int
+    /// Milliseconds from which on a request is slow and always traced.
+    package var slowMilliseconds: Int
+}
+
 /// Logging.
 package struct LogSettings: Sendable, Equatable {
     /// The least severe level that is written.
@@ -153,6 +169,12 @@ package struct LogSettings: Sendable, Equatable {
     package var fields: Fields
     /// Which requests leave an access line.
     package var access: Access
+    /// One of so many requests leaves a line, of those that are neither slow nor failed.
+    package var sampleEvery: Int
+    /// Milliseconds from which on a request is slow and always leaves a line.
+    package var slowMilliseconds: Int
+    /// The file that is written instead of standard error; nil for that.
+    package var file: String?
 
     /// swift-log's levels.
     package enum Level: String, CaseIterable, Sendable {

@@ -110,6 +110,8 @@ extension Settings {
         (shutdownDelaySeconds, memoryBytesMax, shutdownSecondsMax) = Self.bounds(&top)
         part = top.section("log", doc: "what is logged, and how")
         log = LogSettings(&part)
+        part = top.section("traces", doc: "which requests are traced, and where traces go")
+        traces = TraceExportSettings(&part)
         part = top.section("downloads", doc: "limits of every transfer")
         downloads = DownloadSettings(&part)
         models = top.sections("models", doc: "the models, at least one", documenting: root == nil)

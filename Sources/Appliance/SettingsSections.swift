@@ -150,6 +150,57 @@ extension LogSettings {
             default: Access.all,
             doc: "requests that leave an access line: all, errors or off"
         )
+        sampleEvery = section.integer(
+            "sample_every",
+            default: 1,
+            in: 1...1_000_000,
+            doc: "one of so many requests leaves a line; failed and slow ones always do"
+        )
+        slowMilliseconds = section.integer(
+            "slow_milliseconds",
+            default: 1000,
+            in: 1...3_600_000,
+            doc: "milliseconds from which on a request is slow"
+        )
+        file = section.optionalString(
+            "file",
+            doc: "file to append to instead of standard error; opened anew at SIGUSR1"
+        )
+        section.finish()
+    }
+}
+
+extension TraceExportSettings {
+    init(_ section: inout SettingsSection) {
+        endpoint = section.optionalString(
+            "endpoint",
+            doc: "URL of an OTLP/HTTP receiver, such as https://collector:4318/v1/traces"
+        )
+        if let endpoint,
+            !["https://", "http://"].contains(where: { endpoint.hasPrefix($0) })
+        {
+            section.report("expected a URL that begins with https:// or http://", key: "endpoint")
+        }
+        authorities = section.optionalString(
+            "ca_file",
+            doc: "authorities in PEM for the receiver, instead of the system's"
+        )
+        headersFile = section.optionalString(
+            "headers_file",
+            doc: "file with header fields for the receiver, one Name: value a line"
+        )
+        sampleEvery = section.integer(
+            "sample_every",
+            default: 1000,
+            in: 1...1_000_000_000,
+            doc: "one of so many requests is traced; failed and slow ones always are"
+        )
+        slowMilliseconds = section.integer(
+            "slow_milliseconds",
+            default: 250,
+            in: 1...3_600_000,
+            doc: "milliseconds from which on a request is slow"
+        )
         section.finish()
     }
 }

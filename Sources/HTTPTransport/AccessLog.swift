@@ -38,6 +38,8 @@ package struct AccessLog: Sendable {
         package var form = Form.json(.otel)
         /// One of so many is written of those that are neither slow nor failed; 1 for all.
         package var sampleEvery = 1
+        /// Answers with this status or a higher one are always written.
+        package var failureStatusMin = 500
         /// Requests that took as long or longer are always written.
         package var slowSeconds: Double = 1
 
@@ -62,7 +64,7 @@ package struct AccessLog: Sendable {
             at time: WallTime
         ) -> Bool {
             if record.status == .serviceUnavailable { return admitsRefusal(at: time) }
-            guard record.status.rawValue < 500,
+            guard record.status.rawValue < settings.failureStatusMin,
                 Double(record.nanoseconds) < settings.slowSeconds * 1e9
             else { return true }
             skipped += 1

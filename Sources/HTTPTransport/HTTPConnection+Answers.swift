@@ -89,6 +89,7 @@ extension HTTPConnectionHandler {
             return refuse(exchange.request, error, framingLost: false)
         }
         exchange.request.timing.bodyComplete = now
+        services.metrics.observeRead(exchange.request.timing)
         respond(to: exchange.request)
     }
 
@@ -217,7 +218,8 @@ extension HTTPConnectionHandler {
             status: response.status,
             nanoseconds: nanoseconds,
             requestBytes: request.body.readableBytes,
-            responseBytes: responseBytes
+            responseBytes: responseBytes,
+            exemplar: services.trace(request, response, route, nanoseconds)
         )
         guard services.hasAccessLog else { return }
         services.log(
@@ -307,11 +309,13 @@ extension HTTPConnectionHandler {
             return
         }
         let bytes = takeOutbound()
+        let start = NIODeadline.now()
         if let tls {
             tls.send(bytes, promise: promise)
         } else {
             context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
         }
+        services.metrics.observeWrite(since: start)
         services.giveBack(bytes)
     }
 

@@ -17,6 +17,8 @@ package final class HTTPMetrics: Sendable {
     let shed: [Counter]
     let acceptFailures: [Counter]
     let lag: Histogram
+    let read: Histogram
+    let write: Histogram
     let connections = Atomic<Int>(0)
     private let tallies = Mutex<[LoopTally]>([])
 
@@ -47,6 +49,9 @@ package final class HTTPMetrics: Sendable {
                 families.acceptFailures.series([listener, $0.rawValue])
             }
             lag = families.lag.series([listener])
+            let phases = try Self.phases(registry)
+            read = phases.series([listener, "read"])
+            write = phases.series([listener, "write"])
             let active = families.active.series([listener])
             let open = families.connections.series([listener])
             registry.onScrape { [weak self] in
@@ -57,6 +62,17 @@ package final class HTTPMetrics: Sendable {
         } catch {
             throw .metric(reason: "\(error)")
         }
+    }
+
+    private static func phases(_ registry: MetricRegistry) throws -> HistogramFamily {
+        try registry.histogram(
+            "leeway_http_phase_duration_seconds",
+            help: "Time to read a request's body, and to encrypt and send the answers to one read.",
+            unit: .nanosecondsAsSeconds,
+            bounds: HistogramBounds.stageSeconds,
+            labels: ["listener", "phase"],
+            native: true
+        )
     }
 
     /// The connections that are open now.
@@ -158,7 +174,8 @@ package final class HTTPMetrics: Sendable {
                 labels: [
                     "listener", "http_request_method", "http_route", "http_response_status_code",
                 ],
-                seriesMax: 2000
+                seriesMax: 2000,
+                native: true
             )
             let requestBytes = try registry.histogram(
                 "http_server_request_body_size_bytes",

@@ -2,6 +2,17 @@ internal import Compression
 internal import NIOCore
 
 extension HTTPRequestHead {
+    /// The values of all fields of this name with commas between them, which means the same as one
+    /// field (RFC 9110 §5.2); empty when there is none.
+    ///
+    /// - Parameter name: lower-case ASCII.
+    /// - Returns: the values in the order of the fields.
+    package func allValues(of name: StaticString) -> String {
+        let span = bytes.readableBytesUInt8Span
+        return fields.filter { span.equalsIgnoringCase(name, in: $0.name) }
+            .map { text($0.value) }.joined(separator: ",")
+    }
+
     /// Whether the client takes gzip (RFC 9110 §12.5.3): named, or meant by `*`, and not at
     /// quality 0.
     package var acceptsGzip: Bool { accepts("gzip", or: "x-gzip") }

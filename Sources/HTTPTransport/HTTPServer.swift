@@ -92,6 +92,7 @@ package final class HTTPServer: Sendable {
     private let tls: ListenerTLS?
     private let metrics: HTTPMetrics
     private let accessLog: AccessLog?
+    private let traces: TraceCollector?
     private let overload: OverloadState
     private let firstShard: Int
     private let addresses = AddressCounts()
@@ -109,6 +110,7 @@ package final class HTTPServer: Sendable {
     ///   - tls: how to encrypt; `nil` for plain text.
     ///   - metrics: of this listener.
     ///   - accessLog: where finished requests are written; `nil` for nowhere.
+    ///   - traces: where traced requests are kept; `nil` for nowhere.
     ///   - overload: what the listener takes on.
     ///   - firstShard: the metric shard of the group's first loop; the next has the next one.
     ///   - clock: the time of day.
@@ -123,6 +125,7 @@ package final class HTTPServer: Sendable {
         tls: ListenerTLS?,
         metrics: HTTPMetrics,
         accessLog: AccessLog? = nil,
+        traces: TraceCollector? = nil,
         overload: OverloadState = OverloadState(),
         firstShard: Int = 0,
         clock: @escaping @Sendable () -> WallTime = { WallTime.now() },
@@ -141,6 +144,7 @@ package final class HTTPServer: Sendable {
         self.tls = tls
         self.metrics = metrics
         self.accessLog = accessLog
+        self.traces = traces
         self.overload = overload
         self.firstShard = firstShard
         self.clock = clock
@@ -230,6 +234,7 @@ package final class HTTPServer: Sendable {
             settings: settings,
             metrics: metrics,
             accessLog: accessLog,
+            traces: traces,
             identifiers: RequestIdentifierSource(),
             clock: clock,
             responder: try makeResponder(loop, shard),

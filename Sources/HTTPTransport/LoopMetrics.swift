@@ -30,17 +30,20 @@ struct LoopMetrics {
         responseBytes = Array(repeating: nil, count: count)
     }
 
-    /// Counts an answered request.
+    /// Counts an answered request, as an example where one is given.
     mutating func count(
         method: HTTPMethod,
         route: HTTPRoute,
         status: HTTPStatus,
         nanoseconds: UInt64,
         requestBytes: Int,
-        responseBytes: Int
+        responseBytes: Int,
+        exemplar: Exemplar? = nil
     ) {
         let index = min(Int(route.index), routes.labels.count - 1)
-        duration(method, index, status).observe(nanoseconds, shard: shard)
+        let duration = duration(method, index, status)
+        duration.observe(nanoseconds, shard: shard)
+        if let exemplar { duration.note(exemplar) }
         let sizes = sizes(index)
         sizes.request.observe(UInt64(requestBytes), shard: shard)
         sizes.response.observe(UInt64(responseBytes), shard: shard)
@@ -59,6 +62,18 @@ struct LoopMetrics {
     /// Notes how late the loop runs.
     func observeLag(nanoseconds: UInt64) {
         shared.lag.observe(nanoseconds, shard: shard)
+    }
+
+    /// Notes how long a request's body took to come.
+    func observeRead(_ timing: RequestTiming) {
+        let duration = timing.bodyComplete - timing.headComplete
+        shared.read.observe(UInt64(max(0, duration.nanoseconds)), shard: shard)
+    }
+
+    /// Notes how long answers took to be encrypted and handed to the system.
+    func observeWrite(since start: NIODeadline) {
+        let duration = NIODeadline.now() - start
+        shared.write.observe(UInt64(max(0, duration.nanoseconds)), shard: shard)
     }
 
     /// Counts a request that the access log leaves out.

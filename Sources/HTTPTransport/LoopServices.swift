@@ -12,6 +12,7 @@ package final class LoopServices {
     let responder: any HTTPResponder
     private let clock: @Sendable () -> WallTime
     private let accessLog: AccessLog?
+    private var tracer: LoopTracer?
     var metrics: LoopMetrics
     var identifiers: RequestIdentifierSource
     private var date: HTTPDate
@@ -40,6 +41,7 @@ package final class LoopServices {
     ///   - settings: of the listener.
     ///   - metrics: of the listener.
     ///   - accessLog: where finished requests are written; `nil` for nowhere.
+    ///   - traces: where traced requests are kept; `nil` for nowhere.
     ///   - identifiers: where requests get their identifiers from.
     ///   - clock: the time of day for `Date` and the access log.
     ///   - responder: answers on this loop.
@@ -52,6 +54,7 @@ package final class LoopServices {
         settings: ListenerSettings,
         metrics: HTTPMetrics,
         accessLog: AccessLog?,
+        traces: TraceCollector? = nil,
         identifiers: RequestIdentifierSource,
         clock: @escaping @Sendable () -> WallTime,
         responder: any HTTPResponder,
@@ -64,6 +67,7 @@ package final class LoopServices {
         self.settings = settings
         self.metrics = LoopMetrics(shared: metrics, shard: shard, routes: settings.routes)
         self.accessLog = accessLog
+        tracer = traces?.makeTracer()
         self.identifiers = identifiers
         self.clock = clock
         self.responder = responder
@@ -227,6 +231,54 @@ package final class LoopServices {
             peerAddress: peerAddress,
             tls: tls,
             members: members
+        )
+    }
+
+    /// Traces a request that is over, if it is to be.
+    ///
+    /// - Returns: the request as an example of those that take as long, if somebody traces it.
+    func trace(
+        _ request: HTTPRequest,
+        _ response: HTTPResponse,
+        _ route: HTTPRoute,
+        _ nanoseconds: UInt64
+    ) -> Exemplar? {
+        let isKept =
+            tracer?.admits(
+                status: Int(response.status.rawValue),
+                nanoseconds: nanoseconds,
+                isAsked: request.trace.sampled,
+                second: request.timing.headComplete.uptimeNanoseconds / 1_000_000_000
+            ) ?? false
+        guard isKept || request.trace.sampled else { return nil }
+        let time = clock()
+        if isKept {
+            let labels = settings.routes.labels
+            var phases = response.log.phases
+            let read = request.timing.bodyComplete - request.timing.headComplete
+            phases.read = UInt64(max(0, read.nanoseconds))
+            tracer?.keep(
+                RequestTrace(
+                    context: request.trace,
+                    hasParent: request.isTraced,
+                    span: request.span,
+                    start: UInt64(max(0, time.nanosecondsSinceEpoch)) &- nanoseconds,
+                    nanoseconds: nanoseconds,
+                    phases: phases,
+                    method: request.head.method.label,
+                    route: labels[min(Int(route.index), labels.count - 1)],
+                    status: Int(response.status.rawValue),
+                    errorCode: response.log.errorCode,
+                    model: response.log.model,
+                    version: response.log.version
+                )
+            )
+        }
+        return Exemplar(
+            trace: request.trace.traceIdentifier,
+            span: request.span,
+            raw: nanoseconds,
+            time: time
         )
     }
 

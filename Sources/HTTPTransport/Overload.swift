@@ -135,9 +135,9 @@ package struct LagWatch: Sendable {
 }
 
 /// The processor time of the calling thread.
-enum ThreadClock {
+package enum ThreadClock {
     /// Nanoseconds that the thread has run; a system call.
-    static func nanoseconds() -> UInt64 {
+    package static func nanoseconds() -> UInt64 {
         var time = timespec()
         guard unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 else { return 0 }
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)

@@ -30,6 +30,11 @@ package struct RouteTable: Sendable {
         }
     }
 
+    /// The label of a route.
+    package func label(_ route: HTTPRoute) -> String {
+        labels[min(Int(route.index), labels.count - 1)]
+    }
+
     /// The route of a label, or ``HTTPRoute/other`` when there is none.
     package func route(_ label: String) -> HTTPRoute {
         HTTPRoute(index: UInt8(truncatingIfNeeded: labels.firstIndex(of: label) ?? 0))

@@ -1,4 +1,5 @@
 package import NIOCore
+package import Telemetry
 
 /// A media type for `Content-Type`: a literal of the program, never a client's text.
 package struct ContentType: Sendable {
@@ -93,6 +94,8 @@ package struct ResponseLog: Sendable {
     package var inferNanoseconds: UInt64?
     /// The stable code of the error, when it was one.
     package var errorCode: String?
+    /// How long the phases of the responder's work took.
+    package var phases = PhaseTimes()
 
     /// Says nothing.
     package init() {}

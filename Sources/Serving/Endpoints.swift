@@ -37,7 +37,7 @@ package struct Endpoint: Sendable {
         case description, server, models, model(ModelView)
         case statistics, repositoryIndex, load, unload
         case metrics, status, drift
-        case retrain, promote, rollback, acknowledge
+        case retrain, promote, rollback, acknowledge, logLevel
     }
 
     /// What is told of a model.
@@ -211,6 +211,7 @@ package struct Endpoint: Sendable {
         operation(.post, "/admin/promote", .promote, "Makes a version current."),
         operation(.post, "/admin/rollback", .rollback, "Makes the version before current."),
         operation(.post, "/admin/drift/acknowledge", .acknowledge, "Acknowledges a drift alarm."),
+        operation(.post, "/admin/log-level", .logLevel, "Changes the level of the log."),
     ]
 
     private static func instances(_ pattern: String) -> Endpoint {

@@ -221,7 +221,7 @@ package actor ModelFollower {
 
     private func tell(_ model: ActiveModel, at now: WallTime) {
         let name = model.name
-        metrics.versions.info.series([name, String(model.version), model.bundle.digest]).set(1)
+        metrics.versions.info.state([name, String(model.version), model.bundle.digest])
         metrics.versions.loaded.series([name]).set(now.secondsSinceEpoch)
         metrics.versions.created.series([name]).set(
             model.bundle.manifest.created.timeIntervalSince1970

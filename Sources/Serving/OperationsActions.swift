@@ -1,3 +1,5 @@
+package import Telemetry
+
 /// What the `operations` listener can set going; the appliance fills it in.
 ///
 /// Serving and retraining do not know each other: this is where they meet.
@@ -29,8 +31,8 @@ package struct OperationsActions: Sendable {
         package var actor: String { identity.map { "\($0)@\(address)" } ?? address }
     }
 
-    /// The text of all metrics.
-    package var metrics: @Sendable () -> [UInt8]
+    /// All metrics in a form.
+    package var metrics: @Sendable (ExpositionFormat) -> [UInt8]
     /// The state of the appliance.
     package var status: @Sendable () async -> Result
     /// The state of the drift monitors.
@@ -47,10 +49,14 @@ package struct OperationsActions: Sendable {
     package var unload: @Sendable (_ model: String, Caller) async -> Result
     /// Acknowledges a drift alarm.
     package var acknowledge: @Sendable (_ model: String?, Caller) async -> Result
+    /// Changes the least severe level that is logged.
+    package var logLevel: @Sendable (_ level: String?, Caller) async -> Result
+    /// Is told of requests without the right key.
+    package var denied: @Sendable (_ path: String, Caller) -> Void
 
     /// Takes the actions.
     package init(
-        metrics: @escaping @Sendable () -> [UInt8],
+        metrics: @escaping @Sendable (ExpositionFormat) -> [UInt8],
         status: @escaping @Sendable () async -> Result,
         drift: @escaping @Sendable () async -> Result,
         retrain: @escaping @Sendable (_ model: String?, Caller) async -> Result,
@@ -58,7 +64,9 @@ package struct OperationsActions: Sendable {
         rollback: @escaping @Sendable (_ model: String?, Caller) async -> Result,
         load: @escaping @Sendable (_ model: String, Caller) async -> Result,
         unload: @escaping @Sendable (_ model: String, Caller) async -> Result,
-        acknowledge: @escaping @Sendable (_ model: String?, Caller) async -> Result
+        acknowledge: @escaping @Sendable (_ model: String?, Caller) async -> Result,
+        logLevel: @escaping @Sendable (_ level: String?, Caller) async -> Result,
+        denied: @escaping @Sendable (_ path: String, Caller) -> Void
     ) {
         self.metrics = metrics
         self.status = status
@@ -69,5 +77,7 @@ package struct OperationsActions: Sendable {
         self.load = load
         self.unload = unload
         self.acknowledge = acknowledge
+        self.logLevel = logLevel
+        self.denied = denied
     }
 }

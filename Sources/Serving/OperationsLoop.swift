@@ -13,10 +13,8 @@ package final class OperationsLoop: HTTPResponder {
     private let eventLoop: any EventLoop
     /// Decides who may ask; nil lets everybody.
     private let gate: AccessGate?
-    /// Scrapes under way on this loop; a flood of them must not hide the rest.
-    private var scrapes = 0
+    private let scrapes: MetricsEndpoint
 
-    private static let scrapesMax = 3
     private static let bodyBytesMax = 64 << 10
 
     /// Makes the responder of one loop.
@@ -28,13 +26,15 @@ package final class OperationsLoop: HTTPResponder {
     ///   - models: The state of each model, told without waiting.
     ///   - gate: Decides who may ask; nil lets everybody.
     ///   - eventLoop: The loop.
+    ///   - scrapeMetrics: What is counted of scrapes.
     package init(
         settings: ServingSettings,
         table: EndpointTable,
         actions: OperationsActions,
         models: @escaping @Sendable () -> [ModelState],
         gate: AccessGate? = nil,
-        eventLoop: any EventLoop
+        eventLoop: any EventLoop,
+        scrapeMetrics: ScrapeMetrics? = nil
     ) {
         self.settings = settings
         self.table = table
@@ -42,12 +42,14 @@ package final class OperationsLoop: HTTPResponder {
         self.models = models
         self.gate = gate
         self.eventLoop = eventLoop
+        scrapes = MetricsEndpoint(actions.metrics, scrapeMetrics, eventLoop)
     }
 
     /// Decides on a head: right client, known path, right method.
     package func admit(_ request: HTTPRequest) -> Admission {
         let match = table.find(request.head)
         if !match.isOpen, let failure = AccessGate.refusal(of: request, match.scope, by: gate) {
+            actions.denied(table.routes.label(match.route), caller(request))
             return .reject(failure.response(to: request, route: match.route))
         }
         switch match {
@@ -83,7 +85,7 @@ package final class OperationsLoop: HTTPResponder {
             } catch {
                 return refuse(request, error)
             }
-        case .metrics: return scrape(request)
+        case .metrics: return scrapes.answer(request)
         case .status, .drift: return report(request, endpoint.action)
         default: return change(request, endpoint.action, names)
         }
@@ -108,11 +110,7 @@ package final class OperationsLoop: HTTPResponder {
     ) -> Reply {
         let actions = actions
         let model = request.head.queryValue("model")
-        let caller = OperationsActions.Caller(
-            address: request.connection.peerAddress ?? "unknown",
-            requestName: request.name.text,
-            identity: gate?.name(of: request)
-        )
+        let caller = caller(request)
         switch action {
         case .retrain: return later(request) { await actions.retrain(model, caller) }
         case .promote:
@@ -123,6 +121,9 @@ package final class OperationsLoop: HTTPResponder {
             return later(request) { await actions.promote(model, version, caller) }
         case .rollback: return later(request) { await actions.rollback(model, caller) }
         case .acknowledge: return later(request) { await actions.acknowledge(model, caller) }
+        case .logLevel:
+            let level = request.head.queryValue("level")
+            return later(request) { await actions.logLevel(level, caller) }
         case .load, .unload:
             do throws(FeatureError) {
                 try RepositoryRequest.check(request.body.readableBytesUInt8Span)
@@ -181,6 +182,14 @@ package final class OperationsLoop: HTTPResponder {
         return found
     }
 
+    private func caller(_ request: HTTPRequest) -> OperationsActions.Caller {
+        OperationsActions.Caller(
+            address: request.connection.peerAddress ?? "unknown",
+            requestName: request.name.text,
+            identity: gate?.name(of: request)
+        )
+    }
+
     /// Runs an action on the control path.
     private func later(
         _ request: HTTPRequest,
@@ -198,26 +207,5 @@ package final class OperationsLoop: HTTPResponder {
                 ).gzipped(gzip)
             }
         )
-    }
-
-    /// Renders the metrics off this loop.
-    private func scrape(_ request: HTTPRequest) -> Reply {
-        guard scrapes < Self.scrapesMax else {
-            let failure = PredictionFailure.busy("too many scrapes at once")
-            return .now(failure.response(to: request, route: request.route))
-        }
-        scrapes += 1
-        let (actions, route, gzip) = (actions, request.route, request.head.acceptsGzip)
-        let loop = NIOLoopBound(self, eventLoop: eventLoop)
-        let future = eventLoop.makeFutureWithTask {
-            HTTPResponse(
-                status: .ok,
-                contentType: ContentType("text/plain; version=0.0.4; charset=utf-8"),
-                body: ByteBuffer(bytes: actions.metrics()),
-                route: route
-            ).gzipped(gzip)
-        }
-        future.whenComplete { _ in loop.value.scrapes -= 1 }
-        return .later(future)
     }
 }

@@ -20,6 +20,14 @@ struct PredictionTimes {
         last = start
     }
 
+    /// The same for a trace.
+    var phases: PhaseTimes {
+        var phases = PhaseTimes()
+        (phases.parse, phases.queue, phases.compute) = (parse, queue, compute)
+        (phases.monitor, phases.serialise) = (monitor, serialise)
+        return phases
+    }
+
     /// Nanoseconds since it began.
     var sinceStart: UInt64 { UInt64(max(0, (NIODeadline.now() - start).nanoseconds)) }
 

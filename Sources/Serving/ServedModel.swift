@@ -153,6 +153,7 @@ final class ServedModel {
         times.monitor = times.end(.monitor, metrics, shard)
         var response = respond(to: request, dialect, explanation, times)
         times.serialise = times.end(.serialise, metrics, shard)
+        response.log.phases = times.phases
         tally.succeeded(rowCount: batch.rowCount, times)
         if showsTimes { response.timing = times.header }
         return response

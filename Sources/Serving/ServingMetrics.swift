@@ -64,7 +64,8 @@ struct AnswerMetrics: Sendable {
             help: "How long each phase of answering a prediction took.",
             unit: .nanosecondsAsSeconds,
             bounds: HistogramBounds.stageSeconds,
-            labels: ["model", "phase"]
+            labels: ["model", "phase"],
+            native: true
         )
         unusual = try registry.counter(
             "leeway_data_unusual_values_total",
@@ -81,7 +82,7 @@ struct AnswerMetrics: Sendable {
 
 /// What is told of the version that answers, and of swaps.
 struct VersionMetrics: Sendable {
-    let info: GaugeFamily
+    let info: InfoFamily
     let loaded: GaugeFamily
     let created: GaugeFamily
     let holdoutAccuracy: GaugeFamily
@@ -95,7 +96,7 @@ struct VersionMetrics: Sendable {
     }
 
     fileprivate init(_ registry: MetricRegistry) throws {
-        info = try registry.gauge(
+        info = try registry.info(
             "leeway_model_info",
             help: "The version that answers; the value is always 1.",
             labels: ["model", "version", "digest"]

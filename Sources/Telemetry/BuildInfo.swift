@@ -39,14 +39,13 @@ package struct BuildInfo: Sendable, Equatable {
     ///
     /// - Throws: ``TelemetryError`` when the name is taken.
     package func register(in registry: MetricRegistry) throws(TelemetryError) {
-        try registry.gauge(
+        try registry.info(
             "leeway_build_info",
             help: "What the program was built from; always 1.",
             labels: [
                 "version", "revision", "swift_version", "openssl_version", "libcurl_version",
             ]
         )
-        .series([version, revision, Self.swiftVersion, opensslVersion, libcurlVersion])
-        .set(1)
+        .state([version, revision, Self.swiftVersion, opensslVersion, libcurlVersion])
     }
 }

@@ -1,7 +1,9 @@
 /// The parts of a family's exposition that are known when it is declared, made once.
 struct FamilyText: Sendable {
-    /// The `# HELP` and `# TYPE` lines.
+    /// The `# HELP` and `# TYPE` lines of the text format 0.0.4.
     let header: [UInt8]
+    /// The `# TYPE`, `# UNIT` and `# HELP` lines of OpenMetrics.
+    let openHeader: [UInt8]
     let name: [UInt8]
     /// For each bucket of a histogram, `+Inf` last: `le="0.005"`.
     let bounds: [[UInt8]]
@@ -9,20 +11,42 @@ struct FamilyText: Sendable {
     init(_ declaration: MetricDeclaration) {
         name = Array(declaration.name.utf8)
         var header: [UInt8] = []
-        header.append("# HELP ")
-        header.append(string: declaration.name)
-        header.append(" ")
-        Self.appendEscaped(declaration.help, quotes: false, to: &header)
-        header.append("\n# TYPE ")
-        header.append(string: declaration.name)
-        header.append(" ")
-        header.append(string: declaration.kind.rawValue)
-        header.append("\n")
+        let (kind, openName) = (declaration.kind, declaration.openName)
+        Self.appendLine("HELP", declaration.name, declaration.help, quotes: false, to: &header)
+        Self.appendLine("TYPE", declaration.name, kind.textWord, quotes: false, to: &header)
         self.header = header
+        header.removeAll()
+        Self.appendLine("TYPE", openName, kind.rawValue, quotes: false, to: &header)
+        if kind != .info, kind != .stateSet,
+            let unit = Self.units.first(where: { openName.hasSuffix("_" + $0) })
+        {
+            Self.appendLine("UNIT", openName, unit, quotes: false, to: &header)
+        }
+        Self.appendLine("HELP", openName, declaration.help, quotes: true, to: &header)
+        openHeader = header
         bounds =
             declaration.kind == .histogram
             ? (declaration.bounds + [.infinity]).map { Array("le=\"\(Self.bound($0))\"".utf8) }
             : []
+    }
+
+    /// The units whose suffix OpenMetrics is told, too.
+    private static let units = ["seconds", "bytes", "ratio"]
+
+    private static func appendLine(
+        _ word: StaticString,
+        _ name: String,
+        _ text: String,
+        quotes: Bool,
+        to header: inout [UInt8]
+    ) {
+        header.append("# ")
+        header.append(word)
+        header.append(" ")
+        header.append(string: name)
+        header.append(" ")
+        appendEscaped(text, quotes: quotes, to: &header)
+        header.append("\n")
     }
 
     /// The text of a series' labels: `a="x",b="y"`.

@@ -3,14 +3,20 @@ import Synchronization
 
 /// Counts observations by size, and adds them up.
 ///
-/// Each event loop writes a row of its own: a sequence number, the sum, and one cell for each
-/// bucket. The sequence number is odd while the loop writes, so that a scrape can tell when it
-/// has read a bucket without its sum and reads again; the writer never waits. The count is the
-/// sum of the buckets by construction.
+/// Each event loop writes a row of its own: a sequence number, the sum, one cell for each bucket,
+/// and those of the native buckets. The sequence number is odd while the loop writes, so that a
+/// scrape can tell when it has read a bucket without its sum and reads again; the writer never
+/// waits. The count is the sum of the buckets by construction.
 package final class Histogram: Sendable {
     let layout: HistogramLayout
+    /// The exponential buckets, where they are kept.
+    let native: NativeBuckets?
     private let cells: AtomicCells
     private let shared: Int
+    private let firstNative: Int
+    /// Held by whoever writes or reads the row that is not one event loop's own.
+    private let sharedRow = Mutex<Void>(())
+    private let store = ExemplarStore()
 
     private static let sequence = 0
     private static let sum = 1
@@ -23,9 +29,11 @@ package final class Histogram: Sendable {
     /// From here on, the scrape lets others run between two readings.
     private static let readsBeforeYield = 16
 
-    init(shards: Int, layout: HistogramLayout) {
+    init(shards: Int, layout: HistogramLayout, native: NativeBuckets? = nil) {
         self.layout = layout
-        cells = AtomicCells(rows: shards + 1, width: Self.firstBucket + layout.bucketCount)
+        self.native = native
+        firstNative = Self.firstBucket + layout.bucketCount
+        cells = AtomicCells(rows: shards + 1, width: firstNative + (native?.cellCount ?? 0))
         shared = shards
     }
 
@@ -37,21 +45,31 @@ package final class Histogram: Sendable {
     ///     is not in `0..<shards` is counted like ``observe(_:)``.
     package func observe(_ raw: UInt64, shard: Int) {
         guard UInt(bitPattern: shard) < UInt(bitPattern: shared) else { return observe(raw) }
-        let bucket = layout.bucket(of: raw)
-        let before = cells.load(shard, Self.sequence)
-        cells.store(before &+ 1, shard, Self.sequence)
-        atomicMemoryFence(ordering: .releasing)
-        cells.addAlone(1, shard, Self.firstBucket + bucket)
-        cells.addAlone(raw, shard, Self.sum)
-        cells.storeReleasing(before &+ 2, shard, Self.sequence)
+        write(raw, shard)
     }
 
-    /// Counts a value from any thread.
-    ///
-    /// A scrape in the same instant may see the bucket without the sum.
+    /// Counts a value from any thread; threads wait for each other.
     package func observe(_ raw: UInt64) {
-        cells.addShared(1, shared, Self.firstBucket + layout.bucket(of: raw))
-        cells.addShared(raw, shared, Self.sum)
+        sharedRow.withLock { _ in write(raw, shared) }
+    }
+
+    /// Keeps an observation, counted before, as the example of its bucket.
+    ///
+    /// For those few that are traced: it takes a lock when that is free, and allocates once.
+    package func note(_ exemplar: Exemplar) {
+        store.note(exemplar, bucket: layout.bucket(of: exemplar.raw), of: layout.bucketCount)
+    }
+
+    @inline(__always)
+    private func write(_ raw: UInt64, _ row: Int) {
+        let bucket = layout.bucket(of: raw)
+        let before = cells.load(row, Self.sequence)
+        cells.store(before &+ 1, row, Self.sequence)
+        atomicMemoryFence(ordering: .releasing)
+        cells.addAlone(1, row, Self.firstBucket + bucket)
+        if let native { cells.addAlone(1, row, firstNative + native.cell(of: raw)) }
+        cells.addAlone(raw, row, Self.sum)
+        cells.storeReleasing(before &+ 2, row, Self.sequence)
     }
 
     /// Observations so far.
@@ -66,16 +84,29 @@ package final class Histogram: Sendable {
         return (buckets.reduce(0, &+), rawSum)
     }
 
+    /// The exemplars by bucket; empty when there has been none.
+    var exemplars: [Exemplar?] { store.all }
+
     /// The observations of each bucket (not cumulative), `+Inf` last, and their sum.
-    func read() -> (buckets: [UInt64], rawSum: UInt64) {
-        var buckets = [UInt64](repeating: 0, count: layout.bucketCount)
+    func read() -> (buckets: [UInt64], rawSum: UInt64) { read(layout.bucketCount) }
+
+    /// As ``read()``, with the cells of the native buckets after those of the bounds.
+    func readAll() -> (buckets: [UInt64], rawSum: UInt64) {
+        read(layout.bucketCount + (native?.cellCount ?? 0))
+    }
+
+    /// Adds the rows up, each as it was in one moment.
+    private func read(_ count: Int) -> (buckets: [UInt64], rawSum: UInt64) {
+        var sums = [UInt64](repeating: 0, count: count)
         var rawSum: UInt64 = 0
-        var row = buckets
-        for shard in 0...shared {
+        var row = sums
+        for shard in 0..<shared {
             rawSum &+= readRow(shard, into: &row)
-            for index in buckets.indices { buckets[index] &+= row[index] }
+            for index in sums.indices { sums[index] &+= row[index] }
         }
-        return (buckets, rawSum)
+        rawSum &+= sharedRow.withLock { _ in readRow(shared, into: &row) }
+        for index in sums.indices { sums[index] &+= row[index] }
+        return (sums, rawSum)
     }
 
     /// Reads one row, again while its writer was at it, and gives its sum.

@@ -2,8 +2,14 @@ package import Logging
 
 /// Writes what the program logs through swift-log as one JSON object a line.
 package struct JSONLogHandler: LogHandler {
-    /// The least serious level that is written.
-    package var logLevel: Logger.Level
+    /// The least serious level that is written: the logger's own, or that of all.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? levels.level }
+        set { ownLevel = newValue }
+    }
+
+    private var ownLevel: Logger.Level?
+    private let levels: LogLevelSwitch
     /// What every line of this logger carries.
     package var metadata: Logger.Metadata = [:]
     /// What every line takes from its surroundings, such as the request it belongs to.
@@ -21,7 +27,8 @@ package struct JSONLogHandler: LogHandler {
     ///   - label: The logger's label, the scope of its lines.
     ///   - fields: The form of the lines.
     ///   - sink: Where lines go.
-    ///   - level: The least serious level that is written.
+    ///   - level: The least serious level that is written, where there is no switch.
+    ///   - levels: The level of all loggers that have it, changed while they are in use.
     ///   - counts: Counts the lines by level.
     ///   - clock: Gives the time of a line.
     package init(
@@ -29,6 +36,7 @@ package struct JSONLogHandler: LogHandler {
         fields: LogFieldNames = .otel,
         sink: LogSink,
         level: Logger.Level = .info,
+        levels: LogLevelSwitch? = nil,
         counts: LogMessageCounts? = nil,
         clock: @escaping @Sendable () -> WallTime = WallTime.now
     ) {
@@ -37,7 +45,7 @@ package struct JSONLogHandler: LogHandler {
         self.sink = sink
         self.counts = counts
         self.clock = clock
-        logLevel = level
+        self.levels = levels ?? LogLevelSwitch(level)
     }
 
     /// Reads or changes one key of the logger's metadata.

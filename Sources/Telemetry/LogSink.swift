@@ -9,6 +9,8 @@ import Synchronization
 /// writing thread. Use one sink for each descriptor.
 package final class LogSink: Sendable {
     private let writer: LogWriter
+    /// The file that is opened anew on request; nil when the descriptor is somebody else's.
+    private let path: String?
     private let thread: Mutex<pthread_t?>
 
     /// Starts the writing thread.
@@ -18,16 +20,56 @@ package final class LogSink: Sendable {
     ///   - capacityBytes: Room for lines that are not written yet; rounded up to a power of two.
     ///   - flushSecondsMax: How long ``shutdown()`` may write to a reader that does not read.
     /// - Throws: ``TelemetryError/logSink(operation:errorNumber:)``.
-    package init(
+    package convenience init(
         descriptor: Int32,
         capacityBytes: Int = 1 << 20,
         flushSecondsMax: Int = 2
     ) throws(TelemetryError) {
-        writer = try LogWriter(
+        let writer = try LogWriter(
             descriptor: descriptor,
             capacityBytes: capacityBytes,
             flushSecondsMax: flushSecondsMax
         )
+        try self.init(writer, path: nil)
+    }
+
+    /// Appends to a file, made when it is not there, readable by its owner and group.
+    ///
+    /// - Throws: ``TelemetryError/logSink(operation:errorNumber:)``.
+    package convenience init(path: String) throws(TelemetryError) {
+        let writer = try LogWriter(
+            descriptor: Self.open(path),
+            isOwned: true,
+            capacityBytes: 1 << 20,
+            flushSecondsMax: 2
+        )
+        try self.init(writer, path: path)
+    }
+
+    private static func open(_ path: String) throws(TelemetryError) -> Int32 {
+        let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY
+        let descriptor = unsafe Glibc.open(path, flags, 0o640)
+        guard descriptor >= 0 else { throw .logSink(operation: "open", errorNumber: errno) }
+        return descriptor
+    }
+
+    /// Opens the file of the log anew, for whoever has moved the old one away.
+    ///
+    /// Lines that are queued may still go to the old file. When the new one cannot be opened, the
+    /// old one stays in use.
+    ///
+    /// - Returns: Whether there is a file to open.
+    /// - Throws: ``TelemetryError/logSink(operation:errorNumber:)``.
+    @discardableResult
+    package func reopen() throws(TelemetryError) -> Bool {
+        guard let path else { return false }
+        writer.replaceOutput(by: try Self.open(path))
+        return true
+    }
+
+    private init(_ writer: LogWriter, path: String?) throws(TelemetryError) {
+        self.writer = writer
+        self.path = path
         var started = pthread_t()
         let context = unsafe Unmanaged.passRetained(writer)
         let result = unsafe pthread_create(&started, nil, writeLog, context.toOpaque())

@@ -24,12 +24,16 @@ final class LogWriter: Sendable {
     private static let gatherMilliseconds: Int32 = 10
 
     private let ring: LogRing
-    private let descriptor: Int32
+    /// Where lines go now; the writing thread alone replaces it.
+    private let output: Atomic<Int32>
+    /// A file that takes its place with the next batch; -1 for none.
+    private let replacement = Atomic<Int32>(-1)
+    private let ownsOutput: Atomic<Bool>
     /// The reading end of a pipe; a byte in it ends the writer's sleep.
     private let bell: Int32
     private let bellRope: Int32
     private let flushNanosecondsMax: UInt64
-    private let chunkBytes: Int
+    private let chunkBytes: Atomic<Int>
     private let sleeping = Atomic<Bool>(false)
     private let rung = Atomic<Bool>(false)
     private let closing = Atomic<Bool>(false)
@@ -40,7 +44,12 @@ final class LogWriter: Sendable {
     /// Lines and bytes written.
     private let written = AtomicCells(rows: 1, width: 2)
 
-    init(descriptor: Int32, capacityBytes: Int, flushSecondsMax: Int) throws(TelemetryError) {
+    init(
+        descriptor: Int32,
+        isOwned: Bool = false,
+        capacityBytes: Int,
+        flushSecondsMax: Int
+    ) throws(TelemetryError) {
         var ends: InlineArray<2, Int32> = [-1, -1]
         var span = ends.mutableSpan
         // Bounds: the call fills exactly two descriptors.
@@ -55,15 +64,23 @@ final class LogWriter: Sendable {
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
         }
         ring = LogRing(capacityBytes: capacityBytes)
-        self.descriptor = descriptor
+        output = Atomic(descriptor)
+        ownsOutput = Atomic(isOwned)
         flushNanosecondsMax = UInt64(max(flushSecondsMax, 0)) &* 1_000_000_000
+        chunkBytes = Atomic(Self.chunkBytes(of: descriptor))
+    }
+
+    private static func chunkBytes(of descriptor: Int32) -> Int {
         var facts = stat()
         let isFile = unsafe fstat(descriptor, &facts) == 0 && facts.st_mode & S_IFMT == S_IFREG
         // What `poll` calls writable takes a page without blocking, and not more for sure.
-        chunkBytes = isFile ? Self.batchBytes : 4096
+        return isFile ? batchBytes : 4096
     }
 
     deinit {
+        if ownsOutput.load(ordering: .relaxed) { _ = close(output.load(ordering: .relaxed)) }
+        let unused = replacement.load(ordering: .relaxed)
+        if unused >= 0 { _ = close(unused) }
         _ = close(bell)
         _ = close(bellRope)
     }
@@ -83,7 +100,15 @@ final class LogWriter: Sendable {
 
     func dropped(_ reason: LogDropReason) -> UInt64 { drops.load(0, Self.index(reason)) }
 
-    var isTerminal: Bool { isatty(descriptor) == 1 }
+    var isTerminal: Bool { isatty(output.load(ordering: .relaxed)) == 1 }
+
+    /// Has the writer go on in another file, which is its own from now on.
+    func replaceOutput(by descriptor: Int32) {
+        let skipped = replacement.exchange(descriptor, ordering: .acquiringAndReleasing)
+        if skipped >= 0 { _ = close(skipped) }
+        rung.store(false, ordering: .relaxed)
+        wake()
+    }
 
     var linesWritten: UInt64 { written.load(0, 0) }
 
@@ -122,6 +147,7 @@ final class LogWriter: Sendable {
         var lineIsOpen = false
         while true {
             batch.removeAll(keepingCapacity: true)
+            if takeReplacement() { lineIsOpen = false }
             if lineIsOpen { batch.append("\n") }
             let lines = ring.take(into: &batch, bytesMax: Self.batchBytes)
             if lines > 0 {
@@ -133,6 +159,16 @@ final class LogWriter: Sendable {
                 sleep()
             }
         }
+    }
+
+    /// Goes on in the file that was handed over, if one was.
+    private func takeReplacement() -> Bool {
+        let next = replacement.exchange(-1, ordering: .acquiringAndReleasing)
+        guard next >= 0 else { return false }
+        let old = output.exchange(next, ordering: .relaxed)
+        if ownsOutput.exchange(true, ordering: .relaxed) { _ = close(old) }
+        chunkBytes.store(Self.chunkBytes(of: next), ordering: .relaxed)
+        return true
     }
 
     /// Whether nothing is left to write, or the time for it is over.
@@ -173,6 +209,8 @@ final class LogWriter: Sendable {
     ///   - lines: How many line feeds are among them.
     /// - Returns: Whether the log now ends within a line.
     private func write(_ bytes: [UInt8], lines: UInt64) -> Bool {
+        let descriptor = output.load(ordering: .relaxed)
+        let chunkBytes = chunkBytes.load(ordering: .relaxed)
         var done = 0
         while done < bytes.count {
             guard waitUntilWritable() else {
@@ -203,7 +241,11 @@ final class LogWriter: Sendable {
     private func waitUntilWritable() -> Bool {
         while true {
             var waits: InlineArray<2, pollfd> = [
-                pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0),
+                pollfd(
+                    fd: output.load(ordering: .relaxed),
+                    events: Int16(POLLOUT),
+                    revents: 0
+                ),
                 pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
             ]
             let isClosing = closing.load(ordering: .acquiring)

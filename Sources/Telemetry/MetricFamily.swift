@@ -2,9 +2,18 @@ import Synchronization
 
 /// What is fixed about a family when it is declared.
 struct MetricDeclaration: Sendable, Equatable {
-    /// The three kinds of metrics, named as in the exposition format.
+    /// The kinds of metrics, named as in OpenMetrics.
     enum Kind: String, Sendable {
-        case counter, gauge, histogram
+        case counter, gauge, histogram, info
+        case stateSet = "stateset"
+
+        /// The word of the text format 0.0.4, which has no word for the last two.
+        var textWord: String {
+            switch self {
+            case .counter, .gauge, .histogram: rawValue
+            case .info, .stateSet: Kind.gauge.rawValue
+            }
+        }
     }
 
     let kind: Kind
@@ -14,12 +23,38 @@ struct MetricDeclaration: Sendable, Equatable {
     let unit: HistogramUnit
     let bounds: [Double]
     let seriesMax: Int
+    /// Whether a histogram keeps exponential buckets beside those of the bounds.
+    var isNative = false
+    /// Whether a library chose the name, so that it need not follow our rules for words.
+    var isFromLibrary = false
+
+    /// The family's name in OpenMetrics, which leaves the suffix of the samples out.
+    var openName: String {
+        switch kind {
+        case .counter: String(name.dropLast("_total".count))
+        case .info: String(name.dropLast("_info".count))
+        case .gauge, .histogram, .stateSet: name
+        }
+    }
+
+    /// Every name that the family or a sample of it has in any format; no other family may have it.
+    var claimedNames: Set<String> {
+        switch kind {
+        case .counter: [openName, name, openName + "_created"]
+        case .gauge, .stateSet: [name]
+        case .info: [openName, name]
+        case .histogram:
+            [name, name + "_bucket", name + "_sum", name + "_count", name + "_created"]
+        }
+    }
 }
 
 /// Counts series that were asked for but folded into `other`.
 final class FoldedSeries: Sendable {
     let overLimit = Atomic<UInt64>(0)
     let wrongLabels = Atomic<UInt64>(0)
+    /// Metrics of libraries that could not be declared.
+    let refusedNames = Atomic<UInt64>(0)
 }
 
 /// The series of one family, by their label values.
@@ -146,4 +181,31 @@ package struct HistogramFamily: Sendable {
 
     /// Takes a series out of the exposition, such as that of a model version that is gone.
     package func remove(_ labelValues: [String]) { family.remove(labelValues) }
+}
+
+/// A declared family of facts; each series is there or not, and its value is always 1.
+package struct InfoFamily: Sendable {
+    let family: MetricFamily<Gauge>
+
+    /// States these facts, in the order in which the labels were declared.
+    ///
+    /// At the family's limit, and with a wrong number of values, all labels say `other`.
+    package func state(_ labelValues: [String]) { family.series(labelValues).set(1) }
+
+    /// Takes facts back that no longer hold.
+    package func remove(_ labelValues: [String]) { family.remove(labelValues) }
+}
+
+/// A declared set of states, each of which holds (1) or not (0).
+package struct StateSetFamily: Sendable {
+    let family: MetricFamily<Gauge>
+    /// The names of the states, in their order.
+    package let states: [String]
+
+    /// The states of these label values, all there from now on, in the order of ``states``.
+    ///
+    /// Locks: keep the handles.
+    package func series(_ labelValues: [String] = []) -> [Gauge] {
+        states.map { family.series(labelValues + [$0]) }
+    }
 }

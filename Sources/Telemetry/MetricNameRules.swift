@@ -27,7 +27,7 @@ enum MetricNameRules {
     static func problem(_ declaration: MetricDeclaration) -> String? {
         nameProblem(declaration.name)
             ?? helpProblem(declaration.help)
-            ?? wordProblem(declaration.name)
+            ?? (declaration.isFromLibrary ? nil : wordProblem(declaration.name))
             ?? suffixProblem(declaration)
             ?? labelProblem(declaration.labels)
             ?? (declaration.seriesMax < 1 ? "seriesMax is below 1: allow at least one" : nil)
@@ -82,6 +82,9 @@ enum MetricNameRules {
             return isCounter
                 ? "a counter's name must end with _total: add it"
                 : "only a counter's name may end with _total: leave it out"
+        }
+        if (declaration.kind == .info) != name.hasSuffix("_info") {
+            return "the ending _info is for facts alone, and they must have it"
         }
         for reserved in ["_bucket", "_count", "_sum", "_created"] where name.hasSuffix(reserved) {
             return "the ending \(reserved) is reserved for histograms: use another word"

@@ -19,10 +19,17 @@ package final class MetricRegistry: Sendable {
         }
     }
 
+    /// What is declared.
+    private struct Families {
+        var byName: [String: Family] = [:]
+        /// Every name that a family or its samples have, and the family's own name.
+        var claims: [String: String] = [:]
+    }
+
     /// Single-writer cells of each metric: as many as there are event loops.
     package let shards: Int
     private let folded = FoldedSeries()
-    private let families = Mutex<[String: Family]>([:])
+    private let families = Mutex(Families())
     private let collectors = Mutex<[@Sendable () -> Void]>([])
 
     /// Makes an empty registry.
@@ -60,7 +67,7 @@ package final class MetricRegistry: Sendable {
         )
         let shards = shards
         let family = try declare(declaration) {
-            .counter(MetricFamily(declaration, folded: folded) { Counter(shards: shards) })
+            .counter(MetricFamily(declaration, folded: $0) { Counter(shards: shards) })
         }
         guard case .counter(let family) = family else { throw conflict(declaration, family) }
         return CounterFamily(family: family)
@@ -91,51 +98,10 @@ package final class MetricRegistry: Sendable {
             seriesMax: seriesMax
         )
         let family = try declare(declaration) {
-            .gauge(MetricFamily(declaration, folded: folded) { Gauge() })
+            .gauge(MetricFamily(declaration, folded: $0) { Gauge() })
         }
         guard case .gauge(let family) = family else { throw conflict(declaration, family) }
         return GaugeFamily(family: family)
-    }
-
-    /// Declares a histogram.
-    ///
-    /// - Parameters:
-    ///   - name: Snake case, with the exported unit at the end.
-    ///   - help: A sentence for the reader of a dashboard.
-    ///   - unit: How the raw integers relate to the exported unit.
-    ///   - bounds: Upper bounds of the buckets in the exported unit, ascending; `+Inf` is added.
-    ///   - labels: Label names in the order in which values are given later.
-    ///   - seriesMax: The most series; what comes after is folded into `other`.
-    /// - Returns: The family; the same one when it is declared again in the same way.
-    /// - Throws: ``TelemetryError`` for a bad name, one that is taken, or bad bounds.
-    package func histogram(
-        _ name: String,
-        help: String,
-        unit: HistogramUnit,
-        bounds: [Double],
-        labels: [String] = [],
-        seriesMax: Int = 200
-    ) throws(TelemetryError) -> HistogramFamily {
-        let declaration = MetricDeclaration(
-            kind: .histogram,
-            name: name,
-            help: help,
-            labels: labels,
-            unit: unit,
-            bounds: bounds,
-            seriesMax: seriesMax
-        )
-        let layout = try HistogramLayout(name: name, unit: unit, bounds: bounds)
-        let shards = shards
-        let family = try declare(declaration) {
-            .histogram(
-                MetricFamily(declaration, folded: folded) {
-                    Histogram(shards: shards, layout: layout)
-                }
-            )
-        }
-        guard case .histogram(let family) = family else { throw conflict(declaration, family) }
-        return HistogramFamily(family: family)
     }
 
     /// Runs an update before each exposition, for values that are cheaper to read than to keep.
@@ -146,7 +112,7 @@ package final class MetricRegistry: Sendable {
     }
 
     /// The names of all declared families, sorted.
-    package var names: [String] { families.withLock { $0.keys.sorted() } }
+    package var names: [String] { families.withLock { $0.byName.keys.sorted() } }
 
     /// Series that were folded into `other` because their family was full.
     package var foldedOverLimit: UInt64 { folded.overLimit.load(ordering: .relaxed) }
@@ -154,14 +120,30 @@ package final class MetricRegistry: Sendable {
     /// Series that were folded into `other` because the number of label values was wrong.
     package var foldedWrongLabels: UInt64 { folded.wrongLabels.load(ordering: .relaxed) }
 
+    /// Metrics of libraries that were refused for their names.
+    package var refusedNames: UInt64 { folded.refusedNames.load(ordering: .relaxed) }
+
+    func noteRefusedName() { folded.refusedNames.wrappingAdd(1, ordering: .relaxed) }
+
+    /// The family of a name.
+    func family(_ name: String) -> Family? { families.withLock { $0.byName[name] } }
+
+    /// The family that a library has declared before.
+    func libraryFamily(_ name: String, _ kind: MetricDeclaration.Kind) -> Family? {
+        guard let known = family(name), known.declaration.isFromLibrary,
+            known.declaration.kind == kind
+        else { return nil }
+        return known
+    }
+
     /// What was declared, in the order of the names.
     var declarations: [MetricDeclaration] {
-        families.withLock { $0.values.map(\.declaration) }.sorted { $0.name < $1.name }
+        families.withLock { $0.byName.values.map(\.declaration) }.sorted { $0.name < $1.name }
     }
 
     /// Series of all families.
     var seriesCount: Int {
-        families.withLock { $0 }.values.reduce(0) { sum, family in
+        families.withLock { $0.byName }.values.reduce(0) { sum, family in
             switch family {
             case .counter(let family): sum + family.count
             case .gauge(let family): sum + family.count
@@ -174,31 +156,42 @@ package final class MetricRegistry: Sendable {
     func collect() -> [Family] {
         for update in collectors.withLock({ $0 }) { update() }
         return families.withLock { families in
-            families.values.sorted { $0.declaration.name < $1.declaration.name }
+            families.byName.values.sorted { $0.declaration.name < $1.declaration.name }
         }
     }
 
-    private func declare(
+    /// Keeps a family, or gives the one that was declared before in the same way.
+    ///
+    /// - Throws: ``TelemetryError`` for a bad name or one that is taken.
+    func declare(
         _ declaration: MetricDeclaration,
-        make: () -> Family
+        make: (FoldedSeries) -> Family
     ) throws(TelemetryError) -> Family {
         if let problem = MetricNameRules.problem(declaration) {
             throw .metricName(name: declaration.name, problem: problem)
         }
-        let made = make()
+        let made = make(folded)
         let kept = families.withLock { families in
-            let kept = families[declaration.name] ?? made
-            families[declaration.name] = kept
-            return kept
+            if let known = families.byName[declaration.name] { return known }
+            for name in declaration.claimedNames.sorted() {
+                if let owner = families.claims[name], let other = families.byName[owner] {
+                    return other
+                }
+            }
+            families.byName[declaration.name] = made
+            for name in declaration.claimedNames { families.claims[name] = declaration.name }
+            return made
         }
         guard kept.declaration == declaration else { throw conflict(declaration, kept) }
         return kept
     }
 
-    private func conflict(_ declaration: MetricDeclaration, _ kept: Family) -> TelemetryError {
+    func conflict(_ declaration: MetricDeclaration, _ kept: Family) -> TelemetryError {
         let known = kept.declaration
         let difference =
-            if known.kind != declaration.kind {
+            if known.name != declaration.name {
+                "a name of \(known.name)"
+            } else if known.kind != declaration.kind {
                 "type \(known.kind.rawValue)"
             } else if known.help != declaration.help {
                 "help \"\(known.help)\""
@@ -206,7 +199,7 @@ package final class MetricRegistry: Sendable {
                 "labels \(known.labels)"
             } else if known.unit != declaration.unit {
                 "unit \(known.unit)"
-            } else if known.bounds != declaration.bounds {
+            } else if known.bounds != declaration.bounds || known.isNative != declaration.isNative {
                 "bounds \(known.bounds)"
             } else {
                 "series limit \(known.seriesMax)"

@@ -1,28 +1,30 @@
-/// Writes a registry in Prometheus' text format 0.0.4.
+/// Writes families as text: in Prometheus' format 0.0.4, or as OpenMetrics 1.0.
 ///
-/// Families are in the order of their names and series in the order of their label values, so
-/// that two scrapes differ in numbers alone. The lines end with LF, the last one, too.
-package enum PrometheusText {
-    /// The value of `Content-Type` that belongs to the text.
-    package static let contentType: StaticString = "text/plain; version=0.0.4; charset=utf-8"
+/// The lines of samples are the same in both, so that a scraper that changes its wishes does not
+/// begin new series; the lines that describe a family differ, and OpenMetrics has exemplars and an
+/// end. All lines end with LF, the last one, too.
+struct PrometheusText {
+    /// Whether it is OpenMetrics.
+    let isOpen: Bool
 
-    /// Runs the registry's collectors and appends all of its families.
-    ///
-    /// Takes no lock that a hot path takes: counting goes on meanwhile.
-    package static func write(_ registry: MetricRegistry, into output: inout [UInt8]) {
-        for family in registry.collect() {
+    /// Appends the families.
+    func write(_ families: [MetricRegistry.Family], into output: inout [UInt8]) {
+        for family in families {
             switch family {
             case .counter(let family): write(family, into: &output)
             case .gauge(let family): write(family, into: &output)
             case .histogram(let family): write(family, into: &output)
             }
         }
+        if isOpen { output.append("# EOF\n") }
     }
 
-    private static func write(_ family: MetricFamily<Counter>, into output: inout [UInt8]) {
+    private func header(_ text: FamilyText) -> [UInt8] { isOpen ? text.openHeader : text.header }
+
+    private func write(_ family: MetricFamily<Counter>, into output: inout [UInt8]) {
         let series = family.all()
         guard !series.isEmpty else { return }
-        output.append(contentsOf: family.text.header)
+        output.append(contentsOf: header(family.text))
         for one in series {
             appendName(family.text.name, one.labelText, to: &output)
             output.append(
@@ -33,10 +35,10 @@ package enum PrometheusText {
         }
     }
 
-    private static func write(_ family: MetricFamily<Gauge>, into output: inout [UInt8]) {
+    private func write(_ family: MetricFamily<Gauge>, into output: inout [UInt8]) {
         let series = family.all()
         guard !series.isEmpty else { return }
-        output.append(contentsOf: family.text.header)
+        output.append(contentsOf: header(family.text))
         for one in series {
             appendName(family.text.name, one.labelText, to: &output)
             append(one.handle.value, to: &output)
@@ -44,15 +46,16 @@ package enum PrometheusText {
         }
     }
 
-    private static func write(_ family: MetricFamily<Histogram>, into output: inout [UInt8]) {
+    private func write(_ family: MetricFamily<Histogram>, into output: inout [UInt8]) {
         let series = family.all()
         guard !series.isEmpty else { return }
-        output.append(contentsOf: family.text.header)
+        output.append(contentsOf: header(family.text))
         for one in series {
             let (buckets, rawSum) = one.handle.read()
+            let exemplars = isOpen ? one.handle.exemplars : []
             var count: UInt64 = 0
-            for (bucket, bound) in zip(buckets, family.text.bounds) {
-                count &+= bucket
+            for (index, bound) in family.text.bounds.enumerated() {
+                count &+= buckets[index]
                 output.append(contentsOf: family.text.name)
                 output.append("_bucket{")
                 output.append(contentsOf: one.labelText)
@@ -60,6 +63,9 @@ package enum PrometheusText {
                 output.append(contentsOf: bound)
                 output.append("} ")
                 output.append(decimal: count)
+                if exemplars.indices.contains(index), let exemplar = exemplars[index] {
+                    append(exemplar, one.handle.layout.unit, to: &output)
+                }
                 output.append("\n")
             }
             appendName(family.text.name, one.labelText, suffix: "_sum", to: &output)
@@ -75,7 +81,7 @@ package enum PrometheusText {
     }
 
     /// Appends `name_suffix{labels} `.
-    private static func appendName(
+    private func appendName(
         _ name: [UInt8],
         _ labelText: [UInt8],
         suffix: StaticString = "",
@@ -91,8 +97,26 @@ package enum PrometheusText {
         output.append(" ")
     }
 
+    /// Appends ` # {trace_id="…",span_id="…"} value time`.
+    private func append(
+        _ exemplar: Exemplar,
+        _ unit: HistogramUnit,
+        to output: inout [UInt8]
+    ) {
+        output.append(" # {trace_id=\"")
+        output.append(hexadecimal: exemplar.traceHigh)
+        output.append(hexadecimal: exemplar.traceLow)
+        output.append("\",span_id=\"")
+        output.append(hexadecimal: exemplar.span)
+        output.append("\"} ")
+        output.append(decimal: exemplar.raw, fractionDigits: unit.fractionDigits)
+        output.append(" ")
+        let milliseconds = max(exemplar.time.nanosecondsSinceEpoch / 1_000_000, 0)
+        output.append(decimal: UInt64(milliseconds), fractionDigits: 3)
+    }
+
     /// Appends a floating-point value as Go's ParseFloat reads it.
-    private static func append(_ value: Double, to output: inout [UInt8]) {
+    private func append(_ value: Double, to output: inout [UInt8]) {
         if value.isNaN {
             output.append("NaN")
         } else if value.isInfinite {

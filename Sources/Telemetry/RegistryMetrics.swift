@@ -9,16 +9,18 @@ extension MetricRegistry {
         ).series()
         let folded = try counter(
             "leeway_metrics_folded_series_total",
-            help: "Requests for a series that were folded into \"other\", by reason.",
+            help: "Requests for a series that were folded into \"other\" or refused, by reason.",
             labels: ["reason"]
         )
         let overLimit = folded.series(["limit"])
         let wrongLabels = folded.series(["labels"])
+        let names = folded.series(["name"])
         onScrape { [weak self] in
             guard let self else { return }
             series.set(Double(seriesCount))
             overLimit.raise(to: foldedOverLimit)
             wrongLabels.raise(to: foldedWrongLabels)
+            names.raise(to: refusedNames)
         }
     }
 }
@@ -27,7 +29,7 @@ extension MetricRegistry {
 package struct MetricSummary: Sendable, Equatable {
     /// The family's name; a histogram's series end in `_bucket`, `_sum` and `_count` besides.
     package let name: String
-    /// The word of its `# TYPE` line.
+    /// The word of its `# TYPE` line in OpenMetrics.
     package let type: String
     /// The sentence of its `# HELP` line.
     package let help: String

@@ -5,8 +5,14 @@ package import Logging
 /// `2026-11-23T20:59:06.123456Z INFO    leeway.serving: model swapped model.version=4`. Control
 /// characters are escaped as in the JSON form, so that a line stays a line.
 package struct TextLogHandler: LogHandler {
-    /// The least serious level that is written.
-    package var logLevel: Logger.Level
+    /// The least serious level that is written: the logger's own, or that of all.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? levels.level }
+        set { ownLevel = newValue }
+    }
+
+    private var ownLevel: Logger.Level?
+    private let levels: LogLevelSwitch
     /// What every line of this logger carries.
     package var metadata: Logger.Metadata = [:]
     /// What every line takes from its surroundings, such as the request it belongs to.
@@ -24,7 +30,8 @@ package struct TextLogHandler: LogHandler {
     ///   - label: The logger's label, the scope of its lines.
     ///   - sink: Where lines go.
     ///   - colour: Whether the level is coloured; for a terminal, see ``LogSink/isTerminal``.
-    ///   - level: The least serious level that is written.
+    ///   - level: The least serious level that is written, where there is no switch.
+    ///   - levels: The level of all loggers that have it, changed while they are in use.
     ///   - counts: Counts the lines by level.
     ///   - clock: Gives the time of a line.
     package init(
@@ -32,6 +39,7 @@ package struct TextLogHandler: LogHandler {
         sink: LogSink,
         colour: Bool,
         level: Logger.Level = .info,
+        levels: LogLevelSwitch? = nil,
         counts: LogMessageCounts? = nil,
         clock: @escaping @Sendable () -> WallTime = WallTime.now
     ) {
@@ -40,7 +48,7 @@ package struct TextLogHandler: LogHandler {
         self.colour = colour
         self.counts = counts
         self.clock = clock
-        logLevel = level
+        self.levels = levels ?? LogLevelSwitch(level)
     }
 
     /// Reads or changes one key of the logger's metadata.

@@ -4,7 +4,7 @@ import ArgumentParser
 struct Bench: AsyncParsableCommand {
     private static let servers = CommandConfiguration(
         abstract: "Measures parts of the appliance on this machine.",
-        subcommands: [BenchEngine.self, BenchTransport.self]
+        subcommands: [BenchEngine.self, BenchTransport.self, BenchTelemetry.self]
     )
 
     /// What is measured without a server comes first.

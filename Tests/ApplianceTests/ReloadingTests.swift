@@ -240,7 +240,7 @@ private final class HandClock: Sendable {
         let first = try #require(world.certificates.current)
         try world.configure(
             World.tls(world.folder, ", profile: modern")
-                + "\napi: {listen: 127.0.0.1:7}\nlog: {level: debug}"
+                + "\napi: {listen: 127.0.0.1:7}\nlog: {level: debug, fields: ecs}"
         )
         await world.reloading.reload()
         #expect(world.certificates.current === first)
@@ -248,7 +248,7 @@ private final class HandClock: Sendable {
         #expect(try world.wasSuccessful() == 0)
         #expect(
             world.collected.lines == [
-                "configuration refused reason=api.listen, log.level: "
+                "configuration refused reason=api.listen, log.fields: "
                     + "a change needs a restart: nothing was changed"
             ]
         )

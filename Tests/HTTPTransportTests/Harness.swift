@@ -129,6 +129,7 @@ struct Connection {
         limits: TransportLimits = TransportLimits(),
         bodyBytesMax: Int = 1000,
         accessLog: AccessLog? = nil,
+        traces: TraceCollector? = nil,
         overload: OverloadState = OverloadState()
     ) throws {
         let loop = channel.embeddedEventLoop
@@ -145,6 +146,7 @@ struct Connection {
             ),
             metrics: metrics,
             accessLog: accessLog,
+            traces: traces,
             identifiers: RequestIdentifierSource(seed: 1),
             clock: { WallTime(nanosecondsSinceEpoch: 784_111_777_000_000_000) },
             responder: responder,
@@ -187,7 +189,7 @@ struct Connection {
     /// What Prometheus would see now.
     func metricsText() -> String {
         var text: [UInt8] = []
-        PrometheusText.write(registry, into: &text)
+        registry.write(.text, into: &text)
         return String(decoding: text, as: UTF8.self)
     }
 

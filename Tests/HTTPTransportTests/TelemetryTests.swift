@@ -8,7 +8,7 @@ import Testing
 struct TelemetryTests {
     static func exposition(_ registry: MetricRegistry) -> [String] {
         var bytes: [UInt8] = []
-        PrometheusText.write(registry, into: &bytes)
+        registry.write(.text, into: &bytes)
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 

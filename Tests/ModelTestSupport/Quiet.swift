@@ -37,7 +37,7 @@ extension MetricRegistry {
     /// The lines of the exposition that begin with a word, without comments.
     package func lines(_ word: String) -> [String] {
         var bytes: [UInt8] = []
-        PrometheusText.write(self, into: &bytes)
+        self.write(.text, into: &bytes)
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
             .map(String.init).filter { $0.hasPrefix(word) }
     }

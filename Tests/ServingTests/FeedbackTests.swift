@@ -47,7 +47,7 @@ import Testing
 
     private func metric(_ bench: ServingBench, _ name: String) -> String {
         var bytes: [UInt8] = []
-        PrometheusText.write(bench.registry, into: &bytes)
+        bench.registry.write(.text, into: &bytes)
         let text = String(decoding: bytes, as: UTF8.self)
         let line = text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
         return line.map { String($0.dropFirst(name.count + 1)) } ?? "none"

@@ -17,7 +17,8 @@ import Testing
     private static func actions(_ asked: Seen<Asked>) -> OperationsActions {
         let done = OperationsActions.Result(status: 200, json: Array("{}".utf8))
         return OperationsActions(
-            metrics: {
+            metrics: { format in
+                if format != .text { return Array("in the form \(format)\n".utf8) }
                 let padding = String(repeating: "# as long as real ones\n", count: 100)
                 return Array("# HELP a b\n# TYPE a gauge\n\(padding)a 1\n".utf8)
             },
@@ -56,7 +57,12 @@ import Testing
             acknowledge: { model, _ in
                 asked.append(Asked(action: "acknowledge", model: model))
                 return done
-            }
+            },
+            logLevel: { level, _ in
+                asked.append(Asked(action: "log level", model: level))
+                return done
+            },
+            denied: { path, _ in asked.append(Asked(action: "denied \(path)", model: nil)) }
         )
     }
 
@@ -124,6 +130,37 @@ import Testing
             throw error
         }
         try await group.shutdownGracefully()
+    }
+
+    @Test("metrics come in the form that the scraper likes best, under its type")
+    func negotiation() async throws {
+        try await Self.run { client, _ in
+            let open = "application/openmetrics-text;version=1.0.0;q=0.9, */*;q=0.1"
+            let answer = try await client.ask("GET", "/metrics", fields: "Accept: \(open)\r\n")
+            #expect(
+                answer.fields["content-type"]
+                    == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            )
+            #expect(answer.fields["vary"] == "Accept")
+            #expect(answer.body == "in the form openMetrics\n")
+        }
+    }
+
+    @Test("the level of the log can be changed, and whoever lacks the key is told of")
+    func logLevel() async throws {
+        try await Self.run(token: "a-long-enough-token") { client, asked in
+            let path = "/admin/log-level?level=debug"
+            let refused = try await client.ask("POST", path)
+            #expect(refused.status == 401)
+            let key = "Authorization: Bearer a-long-enough-token\r\n"
+            let done = try await client.ask("POST", path, fields: key)
+            #expect(done.status == 200)
+            let wanted = [
+                Asked(action: "denied /admin/log-level", model: nil),
+                Asked(action: "log level", model: "debug"),
+            ]
+            #expect(asked.all == wanted)
+        }
     }
 
     @Test("metrics are text of the version that Prometheus reads")
@@ -222,7 +259,9 @@ import Testing
                 let right = "Authorization: Bearer secret\r\n"
                 #expect(try await client.ask(method, path, fields: right).status < 300, "\(path)")
             }
-            #expect(asked.all.count == 4)
+            let denied = asked.all.filter { $0.action.hasPrefix("denied ") }
+            #expect(denied.count == 21)
+            #expect(asked.all.count - denied.count == 4)
             #expect(try await client.ask("GET", "/livez").status == 200)
             #expect(try await client.ask("GET", "/readyz").status == 200)
         }
@@ -250,7 +289,8 @@ import Testing
                 let found = try await status(name, path)
                 #expect(found == expected)
             }
-            #expect(asked.all.map(\.action) == ["retrain by pager@127.0.0.1"])
+            let done = asked.all.map(\.action).filter { !$0.hasPrefix("denied ") }
+            #expect(done == ["retrain by pager@127.0.0.1"])
         }
     }
 

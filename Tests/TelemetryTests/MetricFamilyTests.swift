@@ -77,7 +77,7 @@ import Testing
         #expect(text.contains("leeway_test_total{a=\"other\",b=\"other\"} 1\n"))
         #expect(text.contains("leeway_metrics_folded_series_total{reason=\"labels\"} 1\n"))
         #expect(text.contains("leeway_metrics_folded_series_total{reason=\"limit\"} 0\n"))
-        #expect(text.contains("leeway_metrics_series 4\n"))
+        #expect(text.contains("leeway_metrics_series 5\n"))
     }
 
     @Test("a registry tells what was declared, in order")

@@ -7,7 +7,7 @@ import Testing
 /// The whole exposition of a registry as text.
 func exposition(_ registry: MetricRegistry) -> String {
     var bytes: [UInt8] = []
-    PrometheusText.write(registry, into: &bytes)
+    registry.write(.text, into: &bytes)
     return String(decoding: bytes, as: UTF8.self)
 }
 

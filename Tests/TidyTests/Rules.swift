@@ -69,7 +69,7 @@ enum Layers {
         "TLSTransport": ["COpenSSL", "Telemetry", "Files", "NIOCore", "NIOTLS"],
         "Transfer": ["CCurl", "Telemetry", "Digest", "Files", "Logging"],
         "ModelStore": ["NeuralNetwork", "Features", "Drift", "Digest", "Files"],
-        "Telemetry": ["Logging", "CMalloc"],
+        "Telemetry": ["Logging", "CoreMetrics", "CMalloc"],
         "Digest": ["COpenSSL"],
         "Compression": ["CZlib"],
         "Files": [],

@@ -74,7 +74,7 @@ import Transfer
 
     private func lines(_ registry: MetricRegistry) -> [String] {
         var text: [UInt8] = []
-        PrometheusText.write(registry, into: &text)
+        registry.write(.text, into: &text)
         return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 }
