@@ -3,9 +3,11 @@
 
     python3 Tests/Acceptance/prometheus.py --leeway .build/release/leeway
 
-Starts Leeway with its built-in quickstart in a temporary folder, sends it predictions, retrains it
-once, and lets a real Prometheus scrape it over TLS for about 20 seconds. Then every expression of
-the dashboards and of the rules must evaluate, and every metric must be documented.
+Starts Leeway with config/story.yaml in a temporary folder and lets a real Prometheus scrape it over
+TLS. It is sent predictions and retrained once; then `leeway replay` sends healthy and shifted data,
+so that an alarm is raised, a version is trained on fresh data and goes live, and the alarm ends. Every
+expression of the dashboards and of the rules must evaluate, and every metric must be documented.
+With --pictures FOLDER the dashboards are drawn from what Prometheus has seen (needs matplotlib).
 
 promtool and prometheus are those of Debian's package prometheus, or of --prometheus FOLDER; with
 --fetch the package is downloaded and unpacked into the temporary folder. Without them the checks
@@ -67,8 +69,8 @@ FIXED = {
 }
 
 # Metrics that exist only after an event that this script cannot bring about.
-# A regression alone has this one.
-AFTER_ITS_EVENT = {"leeway_feedback_absolute_error"}
+# The first is of a regression alone, the second of a run that fails.
+AFTER_ITS_EVENT = {"leeway_feedback_absolute_error", "leeway_retrain_failures_total"}
 
 # Grafana's names of the units that the dashboards use.
 UNITS = {"none", "short", "s", "percentunit", "bytes", "Bps", "reqps", "cps", "rowsps"}
@@ -106,18 +108,39 @@ class Report:
 
 
 class Leeway:
-    """A Leeway with the quickstart configuration in a folder of its own."""
+    """A Leeway with the configuration of the story in a folder of its own."""
 
     def __init__(self, program, folder):
-        self.folder = folder
+        self.program, self.folder = program, folder
         self.log = folder / "leeway.log"
-        environment = dict(
-            os.environ, LEEWAY_API_LISTEN="127.0.0.1:0", LEEWAY_OPERATIONS_LISTEN="127.0.0.1:0"
-        )
+        self.fresh = folder / "fresh"
+        text = (ROOT / "config/story.yaml").read_text()
+        for old, new in [("/tmp/leeway-story", str(self.fresh)), (".leeway-story", ".leeway")]:
+            assert old in text, f"config/story.yaml does not say {old}"
+            text = text.replace(old, new)
+        self.configuration = folder / "story.yaml"
+        self.configuration.write_text(text)
+        self.api = self.operations = 0
         with open(self.log, "wb") as errors, open(folder / "leeway.out", "wb") as output:
-            self.process = subprocess.Popen(
-                [program, "serve"], cwd=folder, env=environment, stdout=output, stderr=errors
-            )
+            self.process = self.start("serve", stdout=output, stderr=errors)
+
+    def start(self, *words, **more):
+        """Starts a command with the configuration and the ports."""
+        environment = dict(
+            os.environ,
+            LEEWAY_API_LISTEN=f"127.0.0.1:{self.api}",
+            LEEWAY_OPERATIONS_LISTEN=f"127.0.0.1:{self.operations}",
+        )
+        command = [self.program, *words, "--config", str(self.configuration)]
+        return subprocess.Popen(command, cwd=self.folder, env=environment, **more)
+
+    def replay(self, *words):
+        """Runs a replay to its end; its report, or what it said when it failed."""
+        process = self.start(
+            "replay", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        output, errors = process.communicate(timeout=120)
+        return process.returncode, output if process.returncode == 0 else errors
 
     def wait(self, seconds=180):
         """Waits until a version answers; the ports are those that the log names."""
@@ -265,6 +288,7 @@ class Prometheus:
             port = free.getsockname()[1]
         self.base = f"http://127.0.0.1:{port}"
         self.log = folder / "prometheus.log"
+        self.started = time.time()
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
                 [program, f"--config.file={folder}/prometheus.yml",
@@ -437,6 +461,8 @@ def panel_problems(panel):
 
 
 def expression_problems(expression):
+    # The label of a set of states has the name of the metric.
+    expression = re.sub(r"\b(by|without|on|ignoring) \([^)]*\)", "", expression)
     for match in METRIC.finditer(expression):
         selector = re.match(r"\{([^}]*)\}", expression[match.end():])
         matchers = selector.group(1) if selector else ""
@@ -465,8 +491,10 @@ def rule_problems(rules):
         for key in ("summary", "description", "runbook_url"):
             if not notes.get(key):
                 yield f"{rule['name']}: no {key}"
-        if not (ROOT / notes.get("runbook_url", "missing")).is_file():
-            yield f"{rule['name']}: the runbook {notes.get('runbook_url')} does not exist"
+        if notes.get("runbook_url") != f"dashboards/runbooks/{rule['name']}.md":
+            yield f"{rule['name']}: the runbook is not a page of its own"
+        elif not (ROOT / notes["runbook_url"]).is_file():
+            yield f"{rule['name']}: the runbook {notes['runbook_url']} does not exist"
         if rule["labels"].get("severity") not in ("page", "ticket"):
             yield f"{rule['name']}: severity is neither page nor ticket"
 
@@ -519,13 +547,13 @@ def unknown_names(expressions, scrape):
 
 def query_problems(prometheus, dashboards):
     """Queries that fail, that find nothing, or whose legend names a label that is not there."""
-    end = time.time()
+    end, start = time.time(), prometheus.started
     for dashboard in dashboards:
         for where, expression, legend in dashboard.queries():
             try:
                 result = prometheus.ask("query", query=concrete(expression), time=end)["result"]
                 result += prometheus.ask("query_range", query=concrete(expression), step="1s",
-                                         start=end - SCRAPE_SECONDS, end=end)["result"]
+                                         start=start, end=end)["result"]
             except ValueError as error:
                 yield f"{where}: {error}"
                 continue
@@ -592,11 +620,107 @@ def exercise(leeway, scraper):
         yield f"only {traffic.answers} answers"
 
 
+def alert_problems():
+    """Differences between the alerts, their table and their runbook pages."""
+    alerts = set(re.findall(r"- alert: (\w+)", (DASHBOARDS / "alerts.yml").read_text()))
+    text = (DASHBOARDS / "README.md").read_text()
+    listed = set(re.findall(r"^\| \[(\w+)\]\(runbooks/\1\.md\)", text, re.M))
+    pages = {path.stem for path in (DASHBOARDS / "runbooks").glob("*.md")}
+    for name in sorted(alerts ^ listed):
+        yield f"{name}: is not both an alert and in the table of dashboards/README.md"
+    for name in sorted(alerts ^ pages):
+        yield f"{name}: is not both an alert and a runbook page"
+    for page in (DASHBOARDS / "runbooks").glob("*.md"):
+        for link in re.findall(r"\]\((\w+\.md)\)", page.read_text()):
+            if not (page.parent / link).is_file():
+                yield f"{page.name}: links to {link}, which is not there"
+
+
+def library_checks(report, dashboards):
+    """What Grafana's own types and a parser of PromQL say, where they are installed."""
+    try:
+        from grafana_foundation_sdk.models.dashboard import Dashboard as Model
+    except ImportError:
+        report.skip("dashboards load in Grafana's SDK", "no grafana-foundation-sdk")
+    else:
+        loaded = [Model.from_json(dashboard.json) for dashboard in dashboards]
+        report.check("dashboards load in Grafana's SDK", [
+            f"{dashboard.name}: {len(model.panels)} panels of {len(dashboard.json['panels'])}"
+            for dashboard, model in zip(dashboards, loaded)
+            if model.title != dashboard.json["title"]
+            or len(model.panels) != len(dashboard.json["panels"])
+        ])
+    try:
+        import promql_parser
+    except ImportError:
+        report.skip("every expression parses", "no promql-parser")
+        return
+    problems = []
+    for dashboard in dashboards:
+        for where, expression in dashboard.expressions():
+            try:
+                promql_parser.parse(concrete(expression))
+            except ValueError as error:
+                problems.append(f"{where}: {error}")
+    report.check("every expression parses", problems)
+
+
+def alarm(leeway):
+    """Whether a drift alarm stands."""
+    return re.search(r"^leeway_drift_alarm\{.*\} 1$", leeway.metrics(), re.M)
+
+
+def published(leeway):
+    """How many versions runs have published."""
+    found = re.search(
+        r'^leeway_retrain_runs_total\{.*result="published"\} (\d+)$', leeway.metrics(), re.M)
+    return int(found.group(1)) if found else 0
+
+
+def story(leeway):
+    """Healthy traffic, a shift, an alarm, a retrain on fresh data, a swap; what went wrong."""
+    before = published(leeway)
+    code, said = leeway.replay("--rate", "300", "--requests", "2000")
+    if code:
+        yield f"the healthy replay ended with {code}: {said}"
+    if alarm(leeway):
+        yield "healthy traffic raised an alarm"
+    # The labelled data of the world after the change appear at the source.
+    leeway.fresh.mkdir()
+    code, said = leeway.replay("--shift", "invert", "--export", str(leeway.fresh))
+    if code:
+        yield f"the export ended with {code}: {said}"
+    code, said = leeway.replay("--rate", "300", "--requests", "4000")
+    if code:
+        yield f"the shifted replay ended with {code}: {said}"
+    raised = r"^leeway_drift_alarms_total\{.*\} [1-9]\d*$"
+    if not re.search(raised, leeway.metrics(), re.M):
+        yield "the shift raised no alarm"
+    end = time.monotonic() + 60
+    while (published(leeway) == before or alarm(leeway)) and time.monotonic() < end:
+        time.sleep(0.5)
+    if published(leeway) == before:
+        yield "nothing was published after the alarm"
+    if alarm(leeway):
+        yield "the alarm still stands"
+    # What is live now must be seen, too.
+    code, said = leeway.replay("--rate", "300", "--requests", "1200")
+    if code:
+        yield f"the last replay ended with {code}: {said}"
+
+
 def static_checks(report, tools, dashboards):
     for dashboard in dashboards:
         report.check(f"{dashboard.name} keeps the rules", dashboard_problems(dashboard))
     uids = [dashboard.json["uid"] for dashboard in dashboards]
     report.check("dashboards have different uids", [] if len(set(uids)) == 3 else [str(uids)])
+    report.check("every alert has its page and its line", alert_problems())
+    library_checks(report, dashboards)
+    if "amtool" in tools:
+        promtool(report, tools["amtool"], "amtool check-config", "check-config",
+                 "config/alertmanager.yml", folder=ROOT)
+    else:
+        report.skip("amtool check-config", "no amtool: apt install prometheus-alertmanager")
     if "promtool" not in tools:
         report.skip("rules, unit tests, configuration", "no promtool: apt install prometheus, "
                     "or --fetch")
@@ -610,7 +734,7 @@ def static_checks(report, tools, dashboards):
              "--lint-fatal", "config/prometheus.yml", folder=ROOT)
 
 
-def live_checks(report, tools, dashboards, program, folder):
+def live_checks(report, tools, dashboards, program, folder, pictures):
     leeway, prometheus = Leeway(program, folder), None
     try:
         leeway.wait()
@@ -618,6 +742,7 @@ def live_checks(report, tools, dashboards, program, folder):
             prometheus = Prometheus(tools["prometheus"], folder, leeway)
             prometheus.wait()
         report.check("leeway answers all through a retrain", exercise(leeway, prometheus))
+        report.check("a shift is noticed, learnt and forgotten", story(leeway))
         text = leeway.metrics()
         scrape = Scrape(text)
         if "promtool" in tools:
@@ -633,6 +758,11 @@ def live_checks(report, tools, dashboards, program, folder):
                      documentation_problems(scrape, dashboards))
         if prometheus:
             prometheus_checks(report, prometheus, dashboards, scrape)
+            if pictures:
+                import pictures as drawing
+
+                for dashboard in dashboards:
+                    drawing.draw(dashboard, prometheus, concrete, pictures)
         else:
             report.skip("panels and rules in a real Prometheus",
                         "no prometheus: apt install prometheus, or --fetch")
@@ -653,6 +783,9 @@ def prometheus_checks(report, prometheus, dashboards, scrape):
     report.check("no scrape failed", [str(entry) for entry in failed["result"]])
     report.check("every query of every panel finds something",
                  query_problems(prometheus, dashboards))
+    alarms = prometheus.ask("query", query=(
+        'count_over_time(ALERTS{alertname=~"Leeway(Input|Prediction)Drift"}[10m])'))
+    report.check("the alert on drift was raised", [] if alarms["result"] else ["it never was"])
     rules = prometheus.rules()
     report.check("every rule evaluates and is complete", rule_problems(rules))
     report.check("every metric of a rule is exported", unknown_names(
@@ -675,7 +808,7 @@ def find_tools(options, folder):
             sys.exit(f"the package prometheus cannot be downloaded: {result.stderr}")
         subprocess.run(["dpkg", "-x", packages[0], folder / "package"], check=True)
         place = folder / "package/usr/bin"
-    found = {name: shutil.which(name, path=place) for name in ("prometheus", "promtool")}
+    found = {name: shutil.which(name, path=place) for name in ("prometheus", "promtool", "amtool")}
     return {name: path for name, path in found.items() if path}
 
 
@@ -684,6 +817,7 @@ def main():
     parser.add_argument("--leeway", required=True, metavar="PATH", help="the program")
     parser.add_argument("--prometheus", metavar="FOLDER", help="where prometheus and promtool are")
     parser.add_argument("--fetch", action="store_true", help="download Debian's package for them")
+    parser.add_argument("--pictures", metavar="FOLDER", help="draw the dashboards into a folder")
     options = parser.parse_args()
     if options.prometheus:
         options.prometheus = os.path.abspath(options.prometheus)
@@ -693,7 +827,8 @@ def main():
         tools = find_tools(options, folder)
         dashboards = [Dashboard(path) for path in sorted(DASHBOARDS.glob("*.json"))]
         static_checks(report, tools, dashboards)
-        live_checks(report, tools, dashboards, os.path.abspath(options.leeway), folder)
+        live_checks(report, tools, dashboards, os.path.abspath(options.leeway), folder,
+                    options.pictures and os.path.abspath(options.pictures))
     print(f"{report.passed} passed, {report.failed} failed")
     sys.exit(1 if report.failed else 0)
 
