@@ -9,8 +9,13 @@ extension HTTPRequestHead {
     /// - Returns: the values in the order of the fields.
     package func allValues(of name: StaticString) -> String {
         let span = bytes.readableBytesUInt8Span
-        return fields.filter { span.equalsIgnoringCase(name, in: $0.name) }
-            .map { text($0.value) }.joined(separator: ",")
+        var values: [String] = []
+        for index in 0..<fields.count {
+            let field = fields[index]
+            guard span.equalsIgnoringCase(name, in: field.name) else { continue }
+            values.append(text(field.value))
+        }
+        return values.joined(separator: ",")
     }
 
     /// Whether the client takes gzip (RFC 9110 §12.5.3): named, or meant by `*`, and not at
