@@ -110,8 +110,11 @@ extension CalibrationRows {
     /// With fewer rows a temperature says little.
     package static let rowsMin = 100
 
-    /// Fits a temperature to all rows, and takes it only where those of the halves lower the log
-    /// loss of the other half.
+    /// Fits a temperature to all rows, and takes it only where it is well within its range, and
+    /// those of the halves lower the log loss of the other half.
+    ///
+    /// Rows that are all right have no best temperature: the loss falls without end, and answers
+    /// would be as sure as numbers can tell, on no other ground than that no mistake was seen.
     package func calibrated() -> Calibration {
         let before = figures { _ in nil }
         let (one, other) = (fitted { Self.isFirstHalf($0) }, fitted { !Self.isFirstHalf($0) })
@@ -119,9 +122,10 @@ extension CalibrationRows {
             return Calibration(temperature: nil, rows: count, before: before, after: nil)
         }
         let after = figures { Self.isFirstHalf($0) ? other : one }
-        let helps = after.logLoss < before.logLoss
+        let whole = after.logLoss < before.logLoss ? fitted() : nil
+        let hasMinimum = whole.map { !$0.isAtAnEnd } ?? false
         return Calibration(
-            temperature: helps ? fitted() : nil,
+            temperature: hasMinimum ? whole : nil,
             rows: count,
             before: before,
             after: after

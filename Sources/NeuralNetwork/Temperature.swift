@@ -11,6 +11,11 @@ package struct Temperature: Sendable, Equatable {
     /// The least and the greatest temperature.
     package static let range: ClosedRange<Float> = 0.05...20
 
+    /// Whether it lies within a fiftieth of an end of ``range``: the best one lies beyond.
+    var isAtAnEnd: Bool {
+        value < Self.range.lowerBound * 1.02 || value > Self.range.upperBound / 1.02
+    }
+
     /// Takes a number; nil when it is out of ``range``.
     package init?(_ value: Float) {
         guard Self.range.contains(value) else { return nil }

@@ -75,7 +75,7 @@ import Testing
         #expect(taken < 20)
     }
 
-    @Test("rows that are all right end at the least temperature, and not beyond")
+    @Test("rows that are all right end at the least temperature, which then is not taken")
     func separable() throws {
         var rows = CalibrationRows(head: .softmax, outputs: 3)
         for index in 0..<300 {
@@ -83,8 +83,11 @@ import Testing
             logits[index % 3] = 1
             rows.append(logits.span, truth: Int32(index % 3))
         }
-        let found = try #require(rows.calibrated().temperature).value
+        let found = try #require(rows.fitted()).value
         #expect(Temperature.range.contains(found) && found < 0.051)
+        let calibration = rows.calibrated()
+        let after = try #require(calibration.after).logLoss
+        #expect(calibration.temperature == nil && after < calibration.before.logLoss)
         #expect(Temperature(0.01) == nil && Temperature(.nan) == nil && Temperature(21) == nil)
     }
 
