@@ -20,6 +20,8 @@ package struct JournalEntry: Codable, Sendable, Equatable {
     package var candidate: Scores?
     /// The champion's scores on the same rows.
     package var champion: Scores?
+    /// The stage that a candidate has come to; nil but for those events.
+    package var stage: StagedRelease.Stage?
 
     /// What was done.
     package enum Event: String, Codable, Sendable {
@@ -29,8 +31,19 @@ package struct JournalEntry: Codable, Sendable, Equatable {
         case refused
         /// An existing version was made current.
         case promoted
-        /// The version before was made current again.
+        /// The version before was made current again; or, where that was current all the while,
+        /// the candidate that ``JournalEntry/previous`` names was taken out of its release.
         case rolledBack = "rolled_back"
+        /// A version was written and is a candidate; the current one stays.
+        case staged
+        /// A candidate has come to its next stage.
+        case advanced
+        /// A version was written and nothing more, since another one is pinned.
+        case held
+        /// A version was pinned.
+        case pinned
+        /// The pin was taken away.
+        case unpinned
         /// A run ended without a candidate because nothing had changed.
         case unchanged
         /// A version was found on disk that no line speaks of: a crash came between the two.
@@ -47,7 +60,8 @@ package struct JournalEntry: Codable, Sendable, Equatable {
         reason: String,
         digest: String? = nil,
         candidate: Scores? = nil,
-        champion: Scores? = nil
+        champion: Scores? = nil,
+        stage: StagedRelease.Stage? = nil
     ) {
         self.time = time
         self.event = event
@@ -58,5 +72,6 @@ package struct JournalEntry: Codable, Sendable, Equatable {
         self.digest = digest
         self.candidate = candidate
         self.champion = champion
+        self.stage = stage
     }
 }

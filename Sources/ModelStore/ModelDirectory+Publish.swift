@@ -4,17 +4,20 @@ package import FoundationEssentials
 
 /// How versions come, go live, and go.
 extension ModelDirectory {
-    /// Writes a new version and makes it current.
+    /// Writes a new version and makes it current, or a candidate.
     ///
-    /// The caller holds the lock of ``lockForRetraining()``.
+    /// The caller holds the lock of ``lockForRetraining()``. A candidate that was in a stage before
+    /// is one no longer.
     ///
     /// - Parameters:
     ///   - draft: All of the version but its number and its files' digests.
+    ///   - publication: What becomes of the version.
     ///   - entry: Makes the journal's line from the version, the one before, and the digest.
     /// - Returns: The version.
     /// - Throws: ``StoreError``; the version that was current before then still is.
     package func publish(
         _ draft: ModelBundle.Draft,
+        as publication: Publication = .current,
         entry: (_ version: Int, _ previous: Int?, _ digest: String) -> JournalEntry
     ) throws(StoreError) -> Int {
         try recover(now: draft.created)
@@ -40,8 +43,25 @@ extension ModelDirectory {
             }
         }
         let digest = try manifestDigest(of: version)
-        try record(entry(version, previous, digest))
-        try point(to: version)
+        try withReleaseLock { () throws(StoreError) in
+            let line = entry(version, previous, digest)
+            try record(line)
+            switch publication {
+            case .current:
+                try point(to: version)
+                try write(nil)
+            case .staged(let stage):
+                try write(
+                    StagedRelease(
+                        version: version,
+                        digest: digest,
+                        stage: stage,
+                        since: line.time
+                    )
+                )
+            case .held: break
+            }
+        }
         return version
     }
 
@@ -65,24 +85,44 @@ extension ModelDirectory {
     ) throws(StoreError) -> Int? {
         let digest = try manifestDigest(of: version)
         _ = try ModelBundle.load(from: self, version: version, manifestSHA256: digest)
+        return try withReleaseLock { () throws(StoreError) in
+            try unpinned()
+            return try promoteVerified(
+                version,
+                digest,
+                event,
+                ReleaseNote(actor: actor, reason: reason, time: now)
+            )
+        }
+    }
+
+    private func promoteVerified(
+        _ version: Int,
+        _ digest: String,
+        _ event: JournalEntry.Event,
+        _ note: ReleaseNote
+    ) throws(StoreError) -> Int? {
         // A broken pointer is no reason to refuse a promotion: it is what mends it.
         let previous = try? current()?.version
         try record(
             JournalEntry(
-                time: now,
+                time: note.time,
                 event: event,
                 version: version,
                 previous: previous,
-                actor: actor,
-                reason: reason,
+                actor: note.actor,
+                reason: note.reason,
                 digest: digest
             )
         )
         try point(to: version)
+        // Whatever candidate there was: it is current now, or out of its release.
+        try write(nil)
         return previous
     }
 
-    /// Makes the version that was current before the present one current again.
+    /// Takes the candidate out of its release where there is one; else makes the version that was
+    /// current before the present one current again.
     ///
     /// - Parameters:
     ///   - actor: Who asks.
@@ -92,6 +132,10 @@ extension ModelDirectory {
     /// - Throws: ``StoreError/nothingToRollBack(model:version:)`` when there is none.
     package func rollBack(actor: String, reason: String, now: Date) throws(StoreError) -> Int {
         guard let pointer = try current() else { throw .empty(model: model) }
+        if let release = try? stagedRelease() {
+            let note = ReleaseNote(actor: actor, reason: reason, time: now)
+            if try withdraw(release, note) { return pointer.version }
+        }
         let target = try versionBefore(pointer.version)
         try promote(target, event: .rolledBack, actor: actor, reason: reason, now: now)
         return target
@@ -99,7 +143,7 @@ extension ModelDirectory {
 
     /// The version that a rollback goes to: the one that the last publication or promotion of
     /// this version replaced, else the newest that is older.
-    private func versionBefore(_ version: Int) throws(StoreError) -> Int {
+    func versionBefore(_ version: Int) throws(StoreError) -> Int {
         let present = Set(try versions())
         let forward: Set<JournalEntry.Event> = [.published, .promoted]
         let last = try history().last { forward.contains($0.event) && $0.version == version }
@@ -122,7 +166,10 @@ extension ModelDirectory {
     package func prune(keep: Int) throws(StoreError) -> [Int] {
         guard let pointer = try current() else { return [] }
         let fallback = try? versionBefore(pointer.version)
-        let others = try versions().filter { $0 != pointer.version && $0 != fallback }
+        let held = heldVersions()
+        let others = try versions().filter {
+            $0 != pointer.version && $0 != fallback && !held.contains($0)
+        }
         let surplus = others.dropLast(max(0, keep - 1))
         for version in surplus {
             try inStore { () throws(FileError) in
@@ -165,6 +212,7 @@ extension ModelDirectory {
                 )
             )
         }
+        try settleRelease()
         // The journal is written before the pointer: what it decided last is carried out.
         let decisions: Set<JournalEntry.Event> = [.published, .promoted, .rolledBack]
         guard let decided = history.last(where: { decisions.contains($0.event) })?.version,

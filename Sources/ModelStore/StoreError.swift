@@ -19,6 +19,8 @@ package enum StoreError: Error, Sendable, CustomStringConvertible {
     case locked(model: String)
     /// There is no earlier version to go back to.
     case nothingToRollBack(model: String, version: Int)
+    /// A version is pinned, so that another one cannot be made current.
+    case pinned(model: String, version: Int)
 
     /// A stable word for labels and JSON.
     package var code: String {
@@ -31,6 +33,7 @@ package enum StoreError: Error, Sendable, CustomStringConvertible {
         case .selfTestFailed: "self_test_failed"
         case .locked: "store_locked"
         case .nothingToRollBack: "nothing_to_roll_back"
+        case .pinned: "version_pinned"
         }
     }
 
@@ -53,6 +56,8 @@ package enum StoreError: Error, Sendable, CustomStringConvertible {
             "model \(model): another retrain holds the lock: wait for it to end"
         case .nothingToRollBack(let model, let version):
             "model \(model): no version before \(version) is in the store"
+        case .pinned(let model, let version):
+            "model \(model): version \(version) is pinned: unpin it first"
         }
     }
 }

@@ -15,7 +15,11 @@ import Testing
         let digest = try bench.store.manifestDigest(of: 3)
         #expect(try bench.store.history().last?.digest == digest)
         #expect(try bench.store.current()?.manifestSHA256 == digest)
-        #expect(try bench.names() == ["current", "journal.jsonl", "versions", "1", "2", "3"])
+        #expect(
+            try bench.names() == [
+                "current", "journal.jsonl", "release-lock", "versions", "1", "2", "3",
+            ]
+        )
     }
 
     @Test("what was published is read back as it was")

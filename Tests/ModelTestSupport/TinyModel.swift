@@ -146,6 +146,36 @@ extension ModelDirectory {
         }
     }
 
+    /// Writes a small version as a candidate.
+    ///
+    /// - Throws: `StoreError`, or what the draft throws.
+    @discardableResult
+    package func stageTiny(_ stage: StagedRelease.Stage, sharpness: Float = 2) throws -> Int {
+        try publish(TinyModel.draft(model, sharpness: sharpness), stagedIn: stage)
+    }
+
+    /// Writes a version as a candidate.
+    ///
+    /// - Throws: `StoreError`.
+    @discardableResult
+    package func publish(
+        _ draft: ModelBundle.Draft,
+        stagedIn stage: StagedRelease.Stage
+    ) throws -> Int {
+        try publish(draft, as: .staged(stage)) { version, previous, digest in
+            JournalEntry(
+                time: TinyModel.created,
+                event: .staged,
+                version: version,
+                previous: previous,
+                actor: "manual",
+                reason: "test",
+                digest: digest,
+                stage: stage
+            )
+        }
+    }
+
     /// The bytes of a file of a version.
     ///
     /// - Throws: `FileError`.
