@@ -1,3 +1,5 @@
+internal import Retraining
+
 /// How one entry of `models` is read.
 extension ModelSettings {
     init(_ section: inout SettingsSection) {
@@ -31,6 +33,8 @@ extension ModelSettings {
             default: Release.immediate,
             doc: "a candidate that passes the gate is served at once"
         )
+        part = section.section("gate", doc: "what a candidate has to show before it is served")
+        gate = GateRules(&part)
         part = section.section("drift", doc: "how live inputs are watched")
         drift = DriftChoices(&part)
         part = section.section("feedback", doc: "labels that come after the predictions")

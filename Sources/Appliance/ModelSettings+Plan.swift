@@ -22,8 +22,10 @@ extension ModelSettings {
             cores: ProcessorCount.usable,
             train: data.train.source,
             test: data.test?.source,
+            golden: data.golden?.source,
             holdout: data.holdout,
             margin: retrain.margin,
+            gate: gate,
             keep: retrain.keep,
             decompressedBytesMax: settings.downloads.decompressedBytesMax
         )

@@ -1,3 +1,5 @@
+package import Retraining
+
 /// One model: what it learns, from which data, and when it is made anew.
 package struct ModelSettings: Sendable, Equatable {
     /// The name in URLs, labels and the store: letters, digits, `-`, `_` and `.`.
@@ -18,6 +20,8 @@ package struct ModelSettings: Sendable, Equatable {
     package var data: DataSettings
     /// When a retrain starts, and what lets its result in.
     package var retrain: RetrainSettings
+    /// What a candidate has to show before it is served.
+    package var gate: GateRules
     /// How live inputs are watched.
     package var drift: DriftChoices
     /// How labels find the rows that were predicted.
@@ -192,6 +196,8 @@ package struct DataSettings: Sendable, Equatable {
     package var train: SourceSettings
     /// The files of the hold-out; nil takes a share of `train`.
     package var test: SourceSettings?
+    /// Files of rows that never change, which the gate looks at; nil for none.
+    package var golden: SourceSettings?
     /// The share of `train` that is held out when there is no `test`.
     package var holdout: Double
     /// The character between the fields of a CSV file.

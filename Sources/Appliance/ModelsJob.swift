@@ -127,7 +127,25 @@ package struct ModelsJob {
     private func show(_ directory: ModelDirectory, _ version: Int?) throws -> String {
         let version = try chosen(version, directory)
         let manifest = try Manifest.read(from: directory, version: version)
-        return String(decoding: try StoreJSON.encode(manifest, pretty: !json), as: UTF8.self)
+        let page = manifest.files[ModelBundle.pageName].map { _ in
+            "\(directory.folder(of: version))/\(ModelBundle.pageName)"
+        }
+        let shown = Shown(manifest: manifest, report: page)
+        return String(decoding: try StoreJSON.encode(shown, pretty: !json), as: UTF8.self)
+    }
+
+    /// The manifest, and where the page is that says more.
+    private struct Shown: Encodable {
+        let manifest: Manifest
+        let report: String?
+
+        func encode(to encoder: any Encoder) throws {
+            try manifest.encode(to: encoder)
+            var members = encoder.container(keyedBy: CodingKeys.self)
+            try members.encodeIfPresent(report, forKey: .report)
+        }
+
+        private enum CodingKeys: String, CodingKey { case report }
     }
 
     /// The version that a command means: the current one when it names none.

@@ -159,6 +159,13 @@ extension DataSettings {
         train = SourceSettings(&section, "train", format, doc: "files that are fitted")
         let test = SourceSettings(&section, "test", format, doc: "files of the hold-out")
         self.test = test.features.isEmpty ? nil : test
+        let golden = SourceSettings(
+            &section,
+            "golden",
+            format,
+            doc: "files of rows that never change, for the gate; empty for none"
+        )
+        self.golden = golden.features.isEmpty ? nil : golden
         holdout = section.number(
             "holdout",
             default: 0.2,
@@ -272,9 +279,9 @@ extension RetrainSettings {
         )
         margin = section.number(
             "margin",
-            default: 0.005,
+            default: 0.01,
             in: 0...1,
-            doc: "how much worse than the champion a candidate may score"
+            doc: "how much worse than the champion a candidate may score; of errors, a share"
         )
         secondsMax = section.integer(
             "seconds_max",

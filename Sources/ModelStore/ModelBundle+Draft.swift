@@ -31,6 +31,8 @@ extension ModelBundle {
         package var selfTest: SelfTest
         /// The report for people, as JSON.
         package var report: [UInt8]
+        /// The same as a page; nil for none.
+        package var page: [UInt8]?
 
         /// Takes all parts of a version.
         package init(
@@ -45,7 +47,8 @@ extension ModelBundle {
             network: MultilayerPerceptron,
             reference: ReferenceProfile,
             selfTest: SelfTest,
-            report: [UInt8]
+            report: [UInt8],
+            page: [UInt8]? = nil
         ) {
             self.model = model
             self.created = created
@@ -59,6 +62,7 @@ extension ModelBundle {
             self.reference = reference
             self.selfTest = selfTest
             self.report = report
+            self.page = page
         }
 
         /// The bytes of each of the version's files, the manifest among them.
@@ -70,6 +74,7 @@ extension ModelBundle {
                     ModelBundle.selfTestName: try selfTest.encoded(),
                     ModelBundle.reportName: report,
                 ]
+                files[ModelBundle.pageName] = page
                 let manifest = Manifest(
                     format: Manifest.currentFormat,
                     model: model,

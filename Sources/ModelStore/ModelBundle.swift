@@ -27,6 +27,8 @@ package struct ModelBundle: Sendable {
     package static let selfTestName = "selftest.safetensors"
     /// The report's file name.
     package static let reportName = "report.json"
+    /// The file name of the report's page; versions of earlier builds have none.
+    package static let pageName = "report.html"
 
     /// No JSON file of a version is larger, in bytes.
     package static let textBytesMax = 64 << 20
@@ -66,6 +68,7 @@ package struct ModelBundle: Sendable {
             selfTest: try files.selfTest()
         )
         _ = try files.read(reportName, bytesMax: textBytesMax)
+        if manifest.files[pageName] != nil { _ = try files.read(pageName, bytesMax: textBytesMax) }
         try bundle.checkShapes(folder: folder)
         return bundle
     }

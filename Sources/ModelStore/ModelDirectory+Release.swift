@@ -67,6 +67,41 @@ extension ModelDirectory {
         Set([(try? stagedRelease())?.version, pinnedVersion()].compactMap { $0 })
     }
 
+    /// What each version is called, in words: `stable`, `shadow` or `canary`, `previous`, `pinned`.
+    package func labels() -> [Int: [String]] {
+        var labels: [Int: [String]] = [:]
+        guard let stable = try? current()?.version else { return labels }
+        labels[stable, default: []].append("stable")
+        if let release = try? stagedRelease() {
+            labels[release.version, default: []].append(release.stage.rawValue)
+        }
+        if let previous = try? versionBefore(stable) {
+            labels[previous, default: []].append("previous")
+        }
+        if let pinned = pinnedVersion() { labels[pinned, default: []].append("pinned") }
+        return labels
+    }
+
+    /// A version of the same origin that is on its way already, or that was taken back.
+    ///
+    /// To make it anew would make the same.
+    ///
+    /// - Parameter provenance: Sources and settings.
+    /// - Returns: The version and what became of it, in words; nil when there is none.
+    package func triedVersion(_ provenance: Manifest.Provenance) -> (version: Int, words: String)? {
+        func isSame(_ version: Int?) -> Int? {
+            guard let version, let manifest = try? Manifest.read(from: self, version: version),
+                manifest.data.isSameOrigin(as: provenance)
+            else { return nil }
+            return version
+        }
+        if let version = isSame((try? stagedRelease())?.version) {
+            return (version, "which is on its way already")
+        }
+        let back = (try? history())?.last { $0.event == .rolledBack }
+        return isSame(back?.previous).map { ($0, "which was taken back") }
+    }
+
     // MARK: Steps
 
     /// Moves a candidate on to the next stage.

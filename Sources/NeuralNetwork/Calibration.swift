@@ -75,6 +75,14 @@ package struct CalibrationRows: Sendable {
     /// - Parameter temperature: The temperature of each row; nil for none.
     /// - Returns: The figures of all rows.
     package func figures(_ temperature: (_ row: Int) -> Temperature?) -> CalibrationFigures {
+        tally(temperature).figures
+    }
+
+    /// What there is to say of the probabilities, row by row.
+    ///
+    /// - Parameter temperature: The temperature of each row; nil for none.
+    /// - Returns: The sums over all rows.
+    package func tally(_ temperature: (_ row: Int) -> Temperature?) -> CalibrationTally {
         var tally = CalibrationTally()
         var probabilities = [Double](repeating: 0, count: classes)
         for row in truths.indices {
@@ -89,7 +97,7 @@ package struct CalibrationRows: Sendable {
             for index in 0..<classes { probabilities[index] /= sum }
             tally.add(CalibrationScore(probabilities.span, truth: Int(truths[row])))
         }
-        return tally.figures
+        return tally
     }
 }
 

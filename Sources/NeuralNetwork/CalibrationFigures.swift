@@ -55,9 +55,26 @@ package struct CalibrationScore: Sendable, Equatable {
     }
 }
 
+/// Rows whose confidence falls into one bin of a reliability diagram.
+package struct ReliabilityBin: Sendable, Equatable, Codable {
+    /// How many rows.
+    package var count = 0
+    /// How many of them had their most probable class right.
+    package var correct = 0
+    /// The sum of their confidences.
+    package var confidence = 0.0
+
+    /// Empty.
+    package init() {}
+}
+
 /// What is summed up of rows to see how well probabilities agree with the truth.
 package struct CalibrationTally: Sendable {
-    private var bins = [Bin](repeating: Bin(), count: CalibrationTally.binCount)
+    /// The rows by their confidence, in bins of equal width.
+    package private(set) var bins = [ReliabilityBin](
+        repeating: ReliabilityBin(),
+        count: CalibrationTally.binCount
+    )
     private var loss = 0.0
     private var squares = 0.0
     /// How many rows there were.
@@ -67,12 +84,6 @@ package struct CalibrationTally: Sendable {
 
     /// Bins of equal width of the confidence.
     package static let binCount = 15
-
-    private struct Bin {
-        var count = 0
-        var correct = 0
-        var confidence = 0.0
-    }
 
     /// Empty.
     package init() {}

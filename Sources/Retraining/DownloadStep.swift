@@ -5,7 +5,7 @@ internal import Transfer
 
 /// The files of a run as they lie on disk, each by its role.
 struct DownloadedSources {
-    /// Paths by role: `train.features`, `train.labels`, `test.features`, `test.labels`.
+    /// Paths by role: `train.features`, `train.labels`, and the same of `test` and `golden`.
     var paths: [String: String] = [:]
 }
 
@@ -38,6 +38,8 @@ struct DownloadStep {
         let all = [
             ("train.features", plan.train.features), ("train.labels", plan.train.labels),
             ("test.features", plan.test?.features ?? []), ("test.labels", plan.test?.labels ?? []),
+            ("golden.features", plan.golden?.features ?? []),
+            ("golden.labels", plan.golden?.labels ?? []),
         ]
         return all.filter { !$0.1.isEmpty }
     }

@@ -15,9 +15,11 @@ struct PublishStep {
         _ scores: EvaluateStep.Result,
         _ provenance: Manifest.Provenance,
         _ data: TrainingData,
-        _ outcome: RetrainingOutcome,
+        _ report: CandidateReport,
         _ trigger: RetrainingTrigger
     ) throws -> Int {
+        let outcome = report.outcome
+        let (json, page) = try report.files()
         // What the reference and the self-test are made of is what will be served.
         var network = candidate.network
         network.temperature = scores.calibration?.temperature.flatMap { Temperature($0) }
@@ -33,10 +35,8 @@ struct PublishStep {
             network: network,
             reference: try reference(network, data),
             selfTest: selfTest(network, data),
-            report: try StoreJSON.encode(
-                Report(outcome: outcome, evaluation: scores.evaluation),
-                pretty: true
-            )
+            report: json,
+            page: page
         )
         let version = try directory.publish(draft) { version, previous, digest in
             JournalEntry(
@@ -69,6 +69,13 @@ struct PublishStep {
         )
     }
 
+    /// Leaves the report of a candidate that the gates refused, and notes the refusal.
+    func refuse(_ report: CandidateReport, _ trigger: RetrainingTrigger) throws {
+        let (json, page) = try report.files()
+        try directory.writeRefusal(report: json, page: page)
+        try refuse(report.outcome, trigger)
+    }
+
     /// Notes a refusal in the journal; nothing else changes.
     func refuse(_ outcome: RetrainingOutcome, _ trigger: RetrainingTrigger) throws {
         try directory.record(
@@ -83,11 +90,6 @@ struct PublishStep {
                 champion: outcome.champion
             )
         )
-    }
-
-    private struct Report: Encodable {
-        let outcome: RetrainingOutcome
-        let evaluation: Evaluation
     }
 
     /// Bin edges from training rows, shares from the hold-out: what live traffic is compared with.

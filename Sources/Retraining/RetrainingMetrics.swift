@@ -14,6 +14,7 @@ package struct RetrainingMetrics: Sendable {
     private let stageSeconds: GaugeFamily
     private let score: GaugeFamily
     private let rows: GaugeFamily
+    private let gates: CounterFamily
     private let downloads: DownloadMetrics
 
     /// Declares the families.
@@ -57,6 +58,11 @@ package struct RetrainingMetrics: Sendable {
             help: "Accuracy on the hold-out of the last run's candidate and of its champion.",
             labels: ["model", "role"]
         )
+        gates = try registry.counter(
+            "leeway_retrain_gate_refusals_total",
+            help: "Candidates that a gate refused, by the gate; one may be refused by several.",
+            labels: ["model", "gate"]
+        )
         rows = try registry.gauge(
             "leeway_retrain_rows",
             help: "Rows of the last run that were fitted and held out.",
@@ -79,6 +85,7 @@ package struct RetrainingMetrics: Sendable {
     /// Makes the series of a model, so that each exists before its first event.
     func prepare(model: String) {
         for result in Self.results { _ = runs.series([model, result]) }
+        for gate in GateResult.Gate.allCases { _ = gates.series([model, gate.rawValue]) }
         running.series([model]).set(0)
         training.prepare(model: model)
         nextRun.series([model]).set(0)
@@ -122,6 +129,9 @@ package struct RetrainingMetrics: Sendable {
         runs.series([model, outcome.result.rawValue]).add(1)
         if outcome.result != .refused {
             lastSuccess.series([model]).set(Double(unixSeconds))
+        }
+        for gate in Set((outcome.gates ?? []).filter { !$0.passed }.map(\.gate)) {
+            gates.series([model, gate.rawValue]).add(1)
         }
         for (stage, seconds) in outcome.stages {
             stageSeconds.series([model, stage]).set(seconds)

@@ -41,6 +41,8 @@ package struct RetrainingOutcome: Codable, Sendable, Equatable {
     package var champion: Scores?
     /// How the candidate's probabilities are calibrated; nil for a regression.
     package var calibration: Manifest.Calibration?
+    /// How the candidate fared at each gate; nil when there was none.
+    package var gates: [GateResult]?
     /// Seconds of each stage of the run.
     package var stages: [String: Double]
     /// What was odd about the data, but no reason to refuse it.

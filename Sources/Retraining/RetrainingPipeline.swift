@@ -2,6 +2,7 @@ internal import Files
 internal import FoundationEssentials
 package import Logging
 package import ModelStore
+internal import NeuralNetwork
 package import Transfer
 
 /// From fresh data to a better model, in six steps: start reading the target here.
@@ -80,19 +81,19 @@ package struct RetrainingPipeline {
         }
         let candidate = try await candidate(file, data, champion, &stages)
         let scores = try await stages.run(.evaluate) {
-            try EvaluateStep(plan: plan).run(candidate, champion, data)
+            try EvaluateStep(plan: plan, clock: clock).run(candidate, champion, data)
         }
-        let verdict = PromotionRule(margin: plan.margin)
-            .judge(candidate: scores.candidate, champion: scores.champion)
+        let rule = PromotionRule(margin: plan.margin, rules: plan.gate, seed: plan.training.seed)
+        let verdict = rule.judge(scores, labels: data.labels)
         let publication = PublishStep(plan: plan, directory: directory, now: clock.date)
+        var outcome = outcome(verdict, data, candidate, scores, stages)
+        let report = CandidateReport(outcome, candidate, scores, labels: data.labels)
         guard verdict.accepts else {
-            let outcome = outcome(.refused, verdict.reason, data, candidate, scores, stages)
-            try publication.refuse(outcome, trigger)
+            try publication.refuse(report, trigger)
             return outcome
         }
-        var outcome = outcome(.published, verdict.reason, data, candidate, scores, stages)
         outcome.version = try await stages.run(.publish) {
-            try publication.publish(candidate, scores, provenance, data, outcome, trigger)
+            try publication.publish(candidate, scores, provenance, data, report, trigger)
         }
         outcome.stages = stages.seconds
         // The lock is given back here and no earlier.
@@ -149,8 +150,7 @@ package struct RetrainingPipeline {
     }
 
     private func outcome(
-        _ result: RetrainingOutcome.Result,
-        _ reason: String,
+        _ verdict: PromotionRule.Verdict,
         _ data: TrainingData,
         _ candidate: Candidate,
         _ scores: EvaluateStep.Result,
@@ -159,14 +159,15 @@ package struct RetrainingPipeline {
         RetrainingOutcome(
             model: plan.model,
             version: scores.championVersion,
-            published: result == .published,
-            result: result,
-            reason: reason,
+            published: verdict.accepts,
+            result: verdict.accepts ? .published : .refused,
+            reason: verdict.reason,
             rows: data.counts(fitted: candidate.training != nil),
             training: candidate.training,
             evaluation: scores.candidate,
             champion: scores.champion,
             calibration: scores.calibration,
+            gates: verdict.gates,
             stages: stages.seconds,
             warnings: data.warnings
         )

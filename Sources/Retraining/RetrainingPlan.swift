@@ -33,10 +33,14 @@ package struct RetrainingPlan: Sendable {
     package var train: Source
     /// The rows of the hold-out; nil takes a share of `train`.
     package var test: Source?
+    /// Rows that never change and that the gate looks at, too; nil for none.
+    package var golden: Source?
     /// The share of `train` that is held out when there is no `test`.
     package var holdout: Double
     /// How much worse than the champion a candidate may score.
     package var margin: Double
+    /// What else a candidate has to show.
+    package var gate: GateRules
     /// Versions kept besides the current one.
     package var keep: Int
     /// Largest file after decompression, in bytes.
@@ -94,8 +98,10 @@ package struct RetrainingPlan: Sendable {
         cores: Int = 1,
         train: Source,
         test: Source?,
+        golden: Source? = nil,
         holdout: Double,
         margin: Double,
+        gate: GateRules = GateRules(),
         keep: Int,
         decompressedBytesMax: Int
     ) {
@@ -113,8 +119,10 @@ package struct RetrainingPlan: Sendable {
         self.cores = cores
         self.train = train
         self.test = test
+        self.golden = golden
         self.holdout = holdout
         self.margin = margin
+        self.gate = gate
         self.keep = keep
         self.decompressedBytesMax = decompressedBytesMax
     }

@@ -66,6 +66,23 @@ struct Candidate {
     let network: MultilayerPerceptron
     /// How it was fitted; nil when that was done elsewhere.
     let training: RetrainingOutcome.Training?
+    /// Where training stood at the end of each epoch.
+    var curve: [CurvePoint] = []
+}
+
+/// Where training stood at the end of an epoch.
+struct CurvePoint: Codable, Sendable, Equatable {
+    let epoch: Int
+    /// Mean loss of the epoch's rows, each by the weights of its step.
+    let loss: Double
+    let accuracy: Double?
+    /// The least validation loss so far.
+    let validationLoss: Double?
+
+    enum CodingKeys: String, CodingKey {
+        case epoch, loss, accuracy
+        case validationLoss = "validation_loss"
+    }
 }
 
 /// The third step: fits a new network to the training rows.
@@ -98,12 +115,13 @@ struct TrainStep {
                 return Trainer.Validation(rows: rows, targets: targets)
             }
             let start = clock.monotonicSeconds()
+            let curve = Curve()
             let report = try trainer(network).train(
                 &network,
                 rows: rows,
                 targets: unit.targets,
                 validation: validation,
-                progress: progress(start)
+                progress: progress(start, curve)
             )
             return Candidate(
                 network: try unit.restored(network),
@@ -115,7 +133,8 @@ struct TrainStep {
                     bestEpoch: report.bestEpoch,
                     validationLoss: report.validationLoss,
                     startedFrom: base?.version
-                )
+                ),
+                curve: curve.points
             )
         } catch {
             throw .training("\(error)")
@@ -191,10 +210,14 @@ struct TrainStep {
     }
 
     /// Tells where training stands, some times a second and at each epoch's end.
-    private func progress(_ start: Double) -> (TrainingProgress) -> TrainingDecision {
+    private func progress(
+        _ start: Double,
+        _ curve: Curve
+    ) -> (TrainingProgress) -> TrainingDecision {
         let told = LastTime(start)
         return { now in
             let time = clock.monotonicSeconds()
+            curve.add(now)
             guard now.step == now.steps || time - told.seconds >= Self.period else {
                 return .continue
             }
@@ -217,6 +240,26 @@ struct TrainStep {
                 )
             )
             return Task.isCancelled ? .stop : .continue
+        }
+    }
+
+    /// The ends of the epochs, thinned out where there are very many.
+    private final class Curve {
+        private(set) var points: [CurvePoint] = []
+        private static let pointsMax = 1000
+
+        func add(_ now: TrainingProgress) {
+            guard now.step == now.steps else { return }
+            let every = (now.epochs + Self.pointsMax - 1) / Self.pointsMax
+            guard every <= 1 || now.epoch % every == 0 || now.epoch == now.epochs else { return }
+            points.append(
+                CurvePoint(
+                    epoch: now.epoch,
+                    loss: now.loss,
+                    accuracy: now.accuracy,
+                    validationLoss: now.validationLoss
+                )
+            )
         }
     }
 

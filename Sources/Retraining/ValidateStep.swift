@@ -12,6 +12,8 @@ struct TrainingData {
     let train: RowSet
     /// The rows that are not.
     let holdout: RowSet
+    /// Rows that never change, for the gate; nil without a golden set.
+    var golden: RowSet?
     /// The digest of each source by its role.
     let digests: [String: String]
     /// What was odd.
@@ -21,6 +23,16 @@ struct TrainingData {
     struct RowSet: Sendable {
         let dataset: Dataset
         let rows: [Int32]
+
+        init(dataset: Dataset, rows: [Int32]) {
+            self.dataset = dataset
+            self.rows = rows
+        }
+
+        /// All rows of a data set.
+        init(all dataset: Dataset) {
+            self.init(dataset: dataset, rows: Array(0..<Int32(dataset.rowCount)))
+        }
     }
 
     /// How many rows there are; none are fitted where the weights come from elsewhere.
@@ -84,7 +96,10 @@ struct ValidateStep {
         }
         let train = try dataset("train")
         let test = plan.test == nil ? nil : try dataset("test")
-        return try split(train, test, schema, plan.labels, digests)
+        let golden = plan.golden == nil ? nil : try dataset("golden")
+        var data = try split(train, test, schema, plan.labels, digests)
+        data.golden = golden.map { TrainingData.RowSet(all: $0) }
+        return data
     }
 
     private func table(
@@ -123,7 +138,30 @@ struct ValidateStep {
                 )
             }
         }
-        return try split(train, test, schema, schema.table?.target.labels ?? [], digests)
+        let golden = try goldenTable(sources, schema, options, &digests)
+        let labels = schema.table?.target.labels ?? []
+        var data = try split(train, test, schema, labels, digests)
+        data.golden = golden.map { TrainingData.RowSet(all: $0) }
+        return data
+    }
+
+    /// Rows that never change, by the schema of the fresh ones.
+    private func goldenTable(
+        _ sources: DownloadedSources,
+        _ schema: FeatureSchema,
+        _ options: DelimitedOptions,
+        _ digests: inout [String: String]
+    ) throws(RetrainingError) -> Dataset? {
+        guard plan.golden != nil else { return nil }
+        let file = try file("golden.features", sources, &digests)
+        return try inData("golden") { () throws(FeatureError) in
+            let identity = SourceIdentity(digest: file.digest.bytes)
+            return try Dataset.table(
+                TableSource(bytes: file.bytes, identity: identity),
+                schema: schema,
+                options: options
+            )
+        }
     }
 
     private func split(

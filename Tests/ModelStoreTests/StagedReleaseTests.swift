@@ -33,9 +33,8 @@ import Testing
     @Test("it comes to the canary and then to everybody, each with its line in the journal")
     func forward() throws {
         let bench = try bench()
-        let canary = try #require(
-            try bench.store.advance(release(bench), to: .canary, note)
-        )
+        let shadow = try release(bench)
+        let canary = try #require(try bench.store.advance(shadow, to: .canary, note))
         #expect(canary.stage == .canary && canary.since == later)
         #expect(try bench.store.stagedRelease() == canary)
         #expect(try bench.store.current()?.version == 1)
@@ -54,7 +53,8 @@ import Testing
     @Test("one that is taken back leaves the current version, and its folder")
     func back() throws {
         let bench = try bench(.canary)
-        #expect(try bench.store.withdraw(release(bench), note))
+        let canary = try release(bench)
+        #expect(try bench.store.withdraw(canary, note))
         #expect(try bench.store.current()?.version == 1)
         #expect(try bench.store.stagedRelease() == nil)
         #expect(try bench.store.versions() == [1, 2])
@@ -69,8 +69,8 @@ import Testing
         _ = try bench.store.advance(old, to: .canary, note)
         let journal = try bench.journal()
         #expect(try bench.store.advance(old, to: .canary, note) == nil)
-        #expect(try !bench.store.complete(old, note))
-        #expect(try !bench.store.withdraw(old, note))
+        #expect(try bench.store.complete(old, note) == false)
+        #expect(try bench.store.withdraw(old, note) == false)
         #expect(try bench.journal() == journal)
     }
 
@@ -151,7 +151,8 @@ import Testing
         #expect(try release(bench).stage == .canary)
         // It was taken back; the file still says canary.
         try crash(bench, keeping: bench.store.stagedPath) {
-            #expect(try bench.store.withdraw(release(bench), note))
+            let canary = try release(bench)
+            #expect(try bench.store.withdraw(canary, note))
         }
         try bench.store.settleRelease()
         #expect(try bench.store.stagedRelease() == nil)
@@ -160,7 +161,8 @@ import Testing
         bench = try self.bench(.canary)
         try crash(bench, keeping: bench.store.pointerPath) {
             try crash(bench, keeping: bench.store.stagedPath) {
-                #expect(try bench.store.complete(release(bench), note))
+                let canary = try release(bench)
+                #expect(try bench.store.complete(canary, note))
             }
         }
         #expect(try bench.store.current()?.version == 1)
@@ -201,11 +203,9 @@ import Testing
         #expect(try bench.store.pin(nil, note) == 1)
         #expect(bench.store.pinnedVersion() == 1)
         #expect(try bench.store.stagedRelease() == nil)
-        #expect(try !bench.store.complete(old, note))
-        #expect(
-            code { try bench.store.promote(2, actor: "a", reason: "r", now: later) }
-                == "version_pinned"
-        )
+        #expect(try bench.store.complete(old, note) == false)
+        let refusal = code { try bench.store.promote(2, actor: "a", reason: "r", now: later) }
+        #expect(refusal == "version_pinned")
         #expect(try bench.store.current()?.version == 1)
         #expect(try bench.store.unpin(note) == 1)
         #expect(try bench.store.unpin(note) == nil)
@@ -227,14 +227,15 @@ import Testing
         try bench.store.overwrite(ModelBundle.networkName, of: 2, [1])
         #expect(code { _ = try bench.store.pin(2, note) } == "digest_mismatch")
         #expect(bench.store.pinnedVersion() == nil)
-        #expect(code { _ = try Bench().store.pin(nil, note) } == "store_empty")
+        let empty = try Bench()
+        #expect(code { _ = try empty.store.pin(nil, note) } == "store_empty")
     }
 
     @Test("a held version is kept and nothing more")
     func held() throws {
         let bench = try Bench(versions: 1)
         _ = try bench.store.pin(nil, note)
-        try bench.store.publish(TinyModel.draft("lines", sharpness: 7), as: .held) {
+        _ = try bench.store.publish(TinyModel.draft("lines", sharpness: 7), as: .held) {
             JournalEntry(
                 time: later,
                 event: .held,
