@@ -10,3 +10,6 @@ func naturalLogarithm(_ x: Double) -> Double { log(x) }
 
 /// Two to the power of `x`.
 func powerOfTwo(_ x: Double) -> Double { exp2(x) }
+
+/// e to the power of `x`.
+func exponential(_ x: Double) -> Double { exp(x) }
