@@ -180,7 +180,10 @@ let package = Package(
                 "Telemetry", "Files", logging, yams,
             ]
         ),
-        tests("ToolsTests", ["Tools", "Features", "NeuralNetwork"]),
+        tests(
+            "ToolsTests",
+            ["Tools", "Features", "NeuralNetwork", "ModelStore", "ModelTestSupport", "Files"]
+        ),
         tests(
             "FlowTests",
             [

@@ -58,8 +58,9 @@ package struct BatchTest: Sendable {
     /// The findings, those least likely by chance first.
     package var ranked: [Finding] {
         findings.enumerated()
-            .sorted { ($0.element.adjusted, $0.element.probability, $0.offset)
-                < ($1.element.adjusted, $1.element.probability, $1.offset)
+            .sorted {
+                ($0.element.adjusted, $0.element.probability, $0.offset)
+                    < ($1.element.adjusted, $1.element.probability, $1.offset)
             }
             .map(\.element)
     }
@@ -70,7 +71,8 @@ package struct BatchTest: Sendable {
     /// Tests counted rows.
     ///
     /// - Parameters:
-    ///   - counts: For each stream, the rows in each bin; every stream has the same rows.
+    ///   - counts: For each stream, the rows in each bin; a row may have none in some streams.
+    ///   - rows: The rows of the data set.
     ///   - profile: What they are compared with.
     ///   - settings: Level and tolerance.
     /// - Throws: ``DriftError/foreignCounts`` when the bins are of another profile,
@@ -78,10 +80,11 @@ package struct BatchTest: Sendable {
     ///   for more than ``rowsMax``.
     package init(
         counts: [[UInt64]],
+        rows: Int,
         profile: ReferenceProfile,
         settings: Settings
     ) throws(DriftError) {
-        let rows = try Self.rows(counts, profile)
+        try Self.check(counts, rows, profile)
         let streams = profile.streams
         var tests: [StreamTest] = []
         let logarithms = LogFactorials(upTo: rows + profile.holdoutRows)
@@ -118,31 +121,25 @@ package struct BatchTest: Sendable {
         }
     }
 
-    private static func rows(
+    private static func check(
         _ counts: [[UInt64]],
+        _ rows: Int,
         _ profile: ReferenceProfile
-    ) throws(DriftError) -> Int {
+    ) throws(DriftError) {
+        guard rows > 0 else { throw .tooFewRows(part: "data", rows: 0, rowsMin: 1) }
+        guard rows <= rowsMax, profile.holdoutRows <= rowsMax else {
+            throw .setting(name: "rows", problem: "at most \(rowsMax) rows are tested")
+        }
         guard counts.count == profile.streams.count,
             zip(counts, profile.streams).allSatisfy({ $0.count == $1.binCount })
         else { throw .foreignCounts }
-        // Sums of a stream's bins must agree: each row has one bin in each stream.
-        var rows: UInt64?
         for counted in counts {
-            var sum: UInt64 = 0
+            var left = UInt64(rows)
             for count in counted {
-                let (next, overflow) = sum.addingReportingOverflow(count)
-                guard !overflow else { throw .foreignCounts }
-                sum = next
+                guard count <= left else { throw .foreignCounts }
+                left -= count
             }
-            guard rows == nil || rows == sum else { throw .foreignCounts }
-            rows = sum
         }
-        let found = Int(clamping: rows ?? 0)
-        guard found > 0 else { throw .tooFewRows(part: "data", rows: 0, rowsMin: 1) }
-        guard found <= rowsMax else {
-            throw .setting(name: "rows", problem: "\(found) rows, at most \(rowsMax) are tested")
-        }
-        return found
     }
 
     /// Half of the level for what the model answers and thinks, which is few streams, half for

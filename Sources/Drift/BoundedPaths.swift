@@ -29,12 +29,9 @@ struct BoundedPaths {
         let chances: [Double]
     }
 
-    /// Goes on by a bin.
+    /// Goes on by a bin of `total` rows; `left` are the rows of this bin and of those after it.
     ///
-    /// - Parameters:
-    ///   - total: The rows of the bin.
-    ///   - left: The rows of this bin and of those after it.
-    ///   - bounds: Of the sum up to this bin for cuts, else of the bin alone.
+    /// The bounds are of the sum up to this bin for cuts, else of the bin alone.
     private func step(
         _ front: Front,
         total: Int,

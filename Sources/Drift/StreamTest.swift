@@ -1,5 +1,7 @@
-/// The exact test of one stream: is the sample's division among the bins one that a random part of
-/// hold-out and sample together would have?
+/// The exact test of one stream.
+///
+/// Is the sample's division among the bins one that a random part of hold-out and sample together
+/// would have?
 ///
 /// With all bins' totals given, a sample without drift is a draw without replacement, so every
 /// count is hypergeometric. For a stream in order, each cut between two bins is looked at (as

@@ -9,8 +9,8 @@ struct Leeway: AsyncParsableCommand {
         abstract: "Serves a multilayer perceptron over TLS, watches its inputs, and retrains it.",
         version: ApplianceVersion.text,
         subcommands: [
-            Serve.self, Retrain.self, Models.self, Replay.self, Status.self, CheckConfig.self,
-            Keys.self, Bench.self,
+            Serve.self, Retrain.self, Models.self, DriftCommand.self, Replay.self, Status.self,
+            CheckConfig.self, Keys.self, Bench.self,
         ]
     )
 

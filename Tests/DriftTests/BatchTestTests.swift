@@ -48,7 +48,9 @@ import Testing
         for (counts, _) in all {
             let statistic = least(counts, totals, isOrdered: isOrdered)
             let expected =
-                all.filter { least($0.counts, totals, isOrdered: isOrdered) <= statistic * (1 + 1e-9) }
+                all.filter {
+                    least($0.counts, totals, isOrdered: isOrdered) <= statistic * (1 + 1e-9)
+                }
                 .map(\.ways).reduce(0, +) / ways
             let test = StreamTest(
                 sample: counts,
@@ -90,7 +92,12 @@ import Testing
     func extremes() {
         let logarithms = LogFactorials(upTo: 20_000)
         func test(_ sample: [Int], _ reference: [Int]) -> StreamTest {
-            StreamTest(sample: sample, reference: reference, isOrdered: true, logarithms: logarithms)
+            StreamTest(
+                sample: sample,
+                reference: reference,
+                isOrdered: true,
+                logarithms: logarithms
+            )
         }
         #expect(test([5000, 5000], [5000, 5000]).probability == 1)
         let moved = test([9000, 1000], [5000, 5000])
