@@ -120,6 +120,7 @@ def main():
     options.add_argument("--results", required=True)
     options.add_argument("--seeds", type=int, default=10)
     options.add_argument("--nulls", type=int, default=80)
+    options.add_argument("--cvm", type=int, nargs="*", default=[50, 200], help="CVM's windows; it is slow")
     options = options.parse_args()
     folder = f"{options.folder}/{options.data}"
     labels = im.read_idx(f"{folder}/clean-labels.idx")
@@ -132,7 +133,7 @@ def main():
     for window in (20, 50, 200):
         detectors[f"alibi mmd {window}"] = (MMD(reference, rows, window), 20_000)
         detectors[f"alibi mmd {window} softmax"] = (MMD(softmax_reference, softmax, window), 20_000)
-    for window in (50, 200):
+    for window in options.cvm:
         detectors[f"alibi cvm {window} softmax"] = (CVM(softmax_reference, softmax, window), 10_000)
     for name, (statistic, length) in detectors.items():
         start = time.time()
