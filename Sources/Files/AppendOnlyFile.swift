@@ -29,6 +29,23 @@ package struct AppendOnlyFile: Sendable {
         if isNew { try Folder.synchronise(Folder.parent(of: path)) }
     }
 
+    /// Cuts off what a crash left of an unfinished line.
+    ///
+    /// - Returns: Bytes cut off.
+    /// - Throws: ``FileError``.
+    @discardableResult
+    package func repair() throws(FileError) -> Int {
+        guard Folder.exists(path) else { return 0 }
+        let file = try OpenFile(path, flags: O_RDWR)
+        try file.lock(waiting: true)
+        let bytes = try file.readToEnd(bytesMax: Self.bytesMax)
+        let whole = (bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
+        guard whole < bytes.count else { return 0 }
+        try file.truncate(to: whole)
+        try file.synchronise()
+        return bytes.count - whole
+    }
+
     /// The whole lines in the file, oldest first; none when the file does not exist.
     ///
     /// - Throws: ``FileError``.

@@ -28,7 +28,15 @@ package enum Folder {
         }
         defer { unsafe closedir(folder) }
         var names: [String] = []
-        while let entry = unsafe readdir(folder) {
+        while true {
+            // The end and a failure both give nothing; only errno tells them apart.
+            errno = 0
+            guard let entry = unsafe readdir(folder) else {
+                guard errno == 0 else {
+                    throw .failed(operation: "list", path: path, errorNumber: errno)
+                }
+                break
+            }
             // Bounds: d_name is a zero-ended string inside the entry that readdir lent us.
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
@@ -49,6 +57,16 @@ package enum Folder {
     /// Whether anything is at the path.
     package static func exists(_ path: String) -> Bool {
         unsafe access(path, F_OK) == 0
+    }
+
+    /// The bytes that a process without privileges may still write to the disk of a path.
+    ///
+    /// - Throws: ``FileError/failed(operation:path:errorNumber:)``.
+    package static func freeBytes(_ path: String) throws(FileError) -> Int {
+        var facts = statvfs()
+        _ = try retryingInterrupts("ask the disk of", path) { unsafe statvfs(path, &facts) }
+        let bytes = UInt64(facts.f_bavail).multipliedReportingOverflow(by: UInt64(facts.f_frsize))
+        return bytes.overflow ? .max : Int(clamping: bytes.partialValue)
     }
 
     /// Renames a file or folder, replacing a file at the target in one step.

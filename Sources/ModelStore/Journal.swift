@@ -48,6 +48,14 @@ package struct JournalEntry: Codable, Sendable, Equatable {
         case unchanged
         /// A version was found on disk that no line speaks of: a crash came between the two.
         case recovered
+        /// A version was removed because nothing needs it any more.
+        case pruned
+        /// A version was brought from another store as one file.
+        case imported
+        /// A damaged version was taken out of the way.
+        case quarantined
+        /// A server answers with this version because the current one does not pass its checks.
+        case fellBack = "fell_back"
     }
 
     /// Takes note of an event.

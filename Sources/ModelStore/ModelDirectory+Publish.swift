@@ -23,7 +23,7 @@ extension ModelDirectory {
         try recover(now: draft.created)
         // A broken pointer is no reason to refuse: the new one takes its place.
         let previous = try? current()?.version
-        let version = (try versions().last ?? 0) + 1
+        let version = try nextVersion()
         let temporary =
             "\(folder(of: version))\(WholeFile.temporaryInfix)\(draft.created.timeIntervalSince1970)"
         let files = try draft.files(version: version)
@@ -154,32 +154,6 @@ extension ModelDirectory {
             throw .nothingToRollBack(model: model, version: version)
         }
         return older
-    }
-
-    /// Removes the oldest versions beyond the number to keep; the current one and the one
-    /// that a rollback would go to always stay.
-    ///
-    /// - Parameter keep: Versions kept besides the current one.
-    /// - Returns: The versions removed.
-    /// - Throws: ``StoreError/file(_:)``.
-    @discardableResult
-    package func prune(keep: Int) throws(StoreError) -> [Int] {
-        guard let pointer = try current() else { return [] }
-        let fallback = try? versionBefore(pointer.version)
-        let held = heldVersions()
-        let others = try versions().filter {
-            $0 != pointer.version && $0 != fallback && !held.contains($0)
-        }
-        let surplus = others.dropLast(max(0, keep - 1))
-        for version in surplus {
-            try inStore { () throws(FileError) in
-                // Renamed first, so that a crash half way leaves no half version behind.
-                let temporary = "\(folder(of: version))\(WholeFile.temporaryInfix)gone"
-                try Folder.rename(folder(of: version), to: temporary)
-                try Folder.remove(temporary)
-            }
-        }
-        return Array(surplus)
     }
 
     /// Clears up after a crash: removes unfinished versions, notes those that no line of the

@@ -30,7 +30,7 @@ package struct ModelDirectory: Sendable {
     package var pointerPath: String { "\(path)/current" }
 
     private var versionsPath: String { "\(path)/versions" }
-    private var journal: AppendOnlyFile { AppendOnlyFile("\(path)/journal.jsonl") }
+    var journal: AppendOnlyFile { AppendOnlyFile("\(path)/journal.jsonl") }
 
     /// Makes the folders where they are missing.
     ///
@@ -172,6 +172,21 @@ package struct ModelDirectory: Sendable {
 }
 
 extension ModelDirectory {
+    private var retrainStatePath: String { "\(path)/retrain-state" }
+
+    /// What the supervisor of retrains has kept; nil when there is nothing.
+    package func readRetrainState() -> [UInt8]? {
+        try? WholeFile.read(retrainStatePath, bytesMax: 1 << 20)
+    }
+
+    /// Keeps what the supervisor of retrains has to know after a restart.
+    ///
+    /// - Throws: ``StoreError/file(_:)``.
+    package func writeRetrainState(_ bytes: [UInt8]) throws(StoreError) {
+        try prepare()
+        try inStore { () throws(FileError) in try WholeFile.replace(retrainStatePath, bytes) }
+    }
+
     private var driftStatePath: String { "\(path)/drift-state" }
 
     /// The saved state of the drift monitor; nil when there is none.

@@ -51,7 +51,8 @@ struct PublishStep {
                 champion: scores.champion
             )
         }
-        try directory.prune(keep: plan.keep)
+        // The version is live: what cannot be removed now is no failure, and is tried next time.
+        _ = try? directory.prune(plan.retention, actor: trigger.rawValue, now: now)
         return version
     }
 

@@ -41,8 +41,8 @@ package struct RetrainingPlan: Sendable {
     package var margin: Double
     /// What else a candidate has to show.
     package var gate: GateRules
-    /// Versions kept besides the current one.
-    package var keep: Int
+    /// Which versions stay on the disk.
+    package var retention: Retention
     /// Largest file after decompression, in bytes.
     package var decompressedBytesMax: Int
 
@@ -102,7 +102,7 @@ package struct RetrainingPlan: Sendable {
         holdout: Double,
         margin: Double,
         gate: GateRules = GateRules(),
-        keep: Int,
+        retention: Retention,
         decompressedBytesMax: Int
     ) {
         self.model = model
@@ -123,7 +123,7 @@ package struct RetrainingPlan: Sendable {
         self.holdout = holdout
         self.margin = margin
         self.gate = gate
-        self.keep = keep
+        self.retention = retention
         self.decompressedBytesMax = decompressedBytesMax
     }
 

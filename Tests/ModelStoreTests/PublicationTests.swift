@@ -120,7 +120,7 @@ import Testing
         #expect(try store.versions() == [])
         #expect(try store.current() == nil)
         #expect(try store.history() == [])
-        #expect(try store.prune(keep: 1) == [])
+        #expect(try store.prune(Retention(keep: 1), actor: "a", now: later) == [])
         #expect(ActiveModel.newestValid(of: store) == nil)
         #expect(code { _ = try ActiveModel.current(of: store) } == "store_empty")
         #expect(
@@ -131,11 +131,11 @@ import Testing
     @Test("pruning keeps the current version, its fallback, and so many besides")
     func prune() throws {
         let bench = try Bench(versions: 6)
-        #expect(try bench.store.prune(keep: 3) == [1, 2])
+        #expect(try bench.store.prune(Retention(keep: 3), actor: "a", now: later) == [1, 2])
         #expect(try bench.store.versions() == [3, 4, 5, 6])
         try bench.store.promote(3, actor: "a", reason: "r", now: later)
         // Current is 3, and a rollback would go to 6.
-        #expect(try bench.store.prune(keep: 1) == [4, 5])
+        #expect(try bench.store.prune(Retention(keep: 1), actor: "a", now: later) == [4, 5])
         #expect(try bench.store.versions() == [3, 6])
         #expect(try bench.store.rollBack(actor: "a", reason: "r", now: later) == 6)
         #expect(try bench.store.publishTiny() == 7)
@@ -145,7 +145,7 @@ import Testing
     func numbersGrow() throws {
         let bench = try Bench(versions: 3)
         try bench.store.promote(1, actor: "a", reason: "r", now: later)
-        try bench.store.prune(keep: 1)
+        try bench.store.prune(Retention(keep: 1), actor: "a", now: later)
         #expect(try bench.store.versions() == [1, 3])
         #expect(try bench.store.publishTiny() == 4)
     }

@@ -115,7 +115,7 @@ import Testing
         try bench.store.promote(3, actor: "a", reason: "r", now: later)
         try bench.store.stageTiny(.shadow, sharpness: 9)
         #expect(bench.store.heldVersions() == [4])
-        try bench.store.prune(keep: 0)
+        try bench.store.prune(Retention(keep: 0), actor: "a", now: later)
         #expect(try bench.store.versions() == [1, 3, 4])
         #expect(try bench.store.pin(nil, note) == 3)
         #expect(bench.store.heldVersions() == [3])

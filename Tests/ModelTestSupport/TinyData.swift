@@ -87,7 +87,7 @@ package enum TinyData {
             test: test,
             holdout: 0.3,
             margin: 0,
-            keep: 10,
+            retention: Retention(keep: 10),
             decompressedBytesMax: 1 << 20
         )
     }
