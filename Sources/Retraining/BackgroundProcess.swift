@@ -16,6 +16,21 @@ package enum BackgroundProcess {
         }
     }
 
+    /// Limits what this process may have of private writable memory, its heap and stacks.
+    ///
+    /// An allocation beyond the limit ends the process; the version that was current still is.
+    ///
+    /// - Parameter bytes: The limit (`RLIMIT_DATA`); 0 leaves it as it is.
+    package static func limitMemory(_ bytes: Int) {
+        guard bytes > 0 else { return }
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_DATA.rawValue)
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, rlim_t(bytes))
+        limit.rlim_max = limit.rlim_cur
+        _ = unsafe setrlimit(resource, &limit)
+    }
+
     /// Ends this process when its parent has gone: when standard input reaches its end.
     ///
     /// The version on disk is the old or the new one at every moment, so that a sudden end

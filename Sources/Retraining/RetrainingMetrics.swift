@@ -5,6 +5,7 @@ internal import Transfer
 /// What Prometheus learns of retraining.
 package struct RetrainingMetrics: Sendable {
     private let runs: CounterFamily
+    private let declines: CounterFamily
     private let failures: CounterFamily
     private let lastSuccess: GaugeFamily
     private let lastRun: GaugeFamily
@@ -22,6 +23,7 @@ package struct RetrainingMetrics: Sendable {
     /// - Throws: `TelemetryError` when a name is taken.
     package init(_ registry: MetricRegistry) throws {
         (runs, downloads) = try (Self.runs(registry), DownloadMetrics(registry: registry))
+        declines = try Self.declines(registry)
         failures = try registry.counter(
             "leeway_retrain_failures_total",
             help: "Retraining runs that failed, by the code of the error.",
@@ -78,14 +80,23 @@ package struct RetrainingMetrics: Sendable {
         )
     }
 
+    private static func declines(_ registry: MetricRegistry) throws -> CounterFamily {
+        try registry.counter(
+            "leeway_retrain_declined_total",
+            help: "Runs that were wanted and did not start, by what forbade it.",
+            labels: ["model", "reason"]
+        )
+    }
+
     /// The results that a run can have; each has its series from the start.
     private static let results =
-        RetrainingOutcome.Result.allCases.map(\.rawValue) + ["failed"]
+        RetrainingOutcome.Result.allCases.map(\.rawValue) + ["failed", "skipped"]
 
     /// Makes the series of a model, so that each exists before its first event.
     func prepare(model: String) {
         for result in Self.results { _ = runs.series([model, result]) }
         for gate in GateResult.Gate.allCases { _ = gates.series([model, gate.rawValue]) }
+        for reason in RetrainingAllowance.Refusal.codes { _ = declines.series([model, reason]) }
         running.series([model]).set(0)
         training.prepare(model: model)
         nextRun.series([model]).set(0)
@@ -102,6 +113,18 @@ package struct RetrainingMetrics: Sendable {
             let series = family.series([model])
             series.set(max(series.value, unixSeconds))
         }
+    }
+
+    func declined(model: String, _ reason: String) {
+        declines.series([model, reason]).add(1)
+    }
+
+    /// Another process was at it: neither a success nor a failure.
+    func skipped(model: String, at unixSeconds: Int64) {
+        running.series([model]).set(0)
+        training.ended(model: model)
+        lastRun.series([model]).set(Double(unixSeconds))
+        runs.series([model, "skipped"]).add(1)
     }
 
     func started(model: String) {

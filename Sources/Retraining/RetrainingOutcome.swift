@@ -9,6 +9,8 @@ package enum RetrainingTrigger: String, Codable, CaseIterable, Sendable {
     case schedule
     /// A drift alarm.
     case drift
+    /// Labels that came later say that answers have become worse.
+    case feedback
     /// A person, or something that acts for one.
     case manual
     /// A person brings weights that were fitted elsewhere.
@@ -16,7 +18,7 @@ package enum RetrainingTrigger: String, Codable, CaseIterable, Sendable {
 
     /// Whether a run ends as `unchanged` when the data and the settings are those of the
     /// current version; a manual one always trains.
-    package var endsWhenUnchanged: Bool { self == .schedule || self == .drift }
+    package var endsWhenUnchanged: Bool { isAutomatic }
 }
 
 /// How a retrain ended: what `leeway retrain --json` prints.

@@ -1,4 +1,4 @@
-/// When scheduled retrains start: a cron expression in UTC, or an interval.
+/// When scheduled retrains start: a cron expression on a local clock, or an interval.
 package enum RetrainingSchedule: Sendable, Equatable {
     /// Starts at the minutes that a cron expression names.
     case cron(CronExpression)
@@ -22,11 +22,13 @@ package enum RetrainingSchedule: Sendable, Equatable {
 
     /// The next start after a moment.
     ///
-    /// - Parameter now: Unix seconds.
+    /// - Parameters:
+    ///   - now: Unix seconds.
+    ///   - clock: The clock that a cron expression speaks of.
     /// - Returns: Unix seconds; nil when the expression names no minute in the next five years.
-    package func next(after now: Int64) -> Int64? {
+    package func next(after now: Int64, on clock: LocalClock = .utc) -> Int64? {
         switch self {
-        case .cron(let expression): expression.next(after: now)
+        case .cron(let expression): expression.next(after: now, on: clock)
         case .interval(let seconds): now + seconds
         }
     }
@@ -40,26 +42,30 @@ package enum RetrainingSchedule: Sendable, Equatable {
     }
 }
 
-/// A cron expression of five fields, as POSIX `crontab` defines them, in UTC.
+/// A cron expression of five fields, as POSIX `crontab` defines them, on a local clock.
 ///
 /// `*`, numbers, lists, ranges, steps and the English short names of months and days; when both
-/// day fields are restricted, either one is enough.
+/// day fields are restricted, either one is enough. When the clock is put forward over a start,
+/// that start is at the moment of the change; when it is put back, a start that comes twice is
+/// only the first time. An expression for every hour follows the hours as they pass.
 package struct CronExpression: Sendable, Equatable {
-    private let minutes: Set<Int>
-    private let hours: Set<Int>
+    private let minutes: [Int]
+    private let hours: [Int]
     private let days: Set<Int>
     private let months: Set<Int>
     private let weekdays: Set<Int>
     private let restrictsDays: Bool
     private let restrictsWeekdays: Bool
 
-    /// Reads the five fields, or one of `@hourly`, `@daily`, `@weekly`, `@monthly`.
+    /// Reads the five fields, or one of `@hourly`, `@daily` (`@midnight`), `@weekly`, `@monthly`,
+    /// `@yearly` (`@annually`).
     ///
     /// - Throws: ``RetrainingError/schedule(text:reason:)``.
     package init(_ text: String) throws(RetrainingError) {
         let names = [
-            "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0",
-            "@monthly": "0 0 1 * *",
+            "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
+            "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *",
+            "@annually": "0 0 1 1 *",
         ]
         let fields = (names[text] ?? text).split(separator: " ").map(String.init)
         guard fields.count == 5 else {
@@ -78,8 +84,8 @@ package struct CronExpression: Sendable, Equatable {
             }
             return values
         }
-        minutes = try field(0, 0...59)
-        hours = try field(1, 0...23)
+        minutes = try field(0, 0...59).sorted()
+        hours = try field(1, 0...23).sorted()
         days = try field(2, 1...31)
         months = try field(3, 1...12, Self.monthNames)
         // Both 0 and 7 are Sunday.
@@ -126,23 +132,51 @@ package struct CronExpression: Sendable, Equatable {
 
     /// The first matching minute after a moment.
     ///
-    /// - Parameter now: Unix seconds.
+    /// - Parameters:
+    ///   - now: Unix seconds.
+    ///   - clock: The clock that shows the minutes.
     /// - Returns: Unix seconds; nil when there is none within five years, as for 30 February.
-    package func next(after now: Int64) -> Int64? {
-        var day = CivilDay(unixSeconds: now)
-        var earliest = Int((now - day.unixSeconds) / 60) + 1
+    package func next(after now: Int64, on clock: LocalClock = .utc) -> Int64? {
+        if hours.count == 24 { return nextOfEveryHour(after: now, on: clock) }
+        // From the day before on: a start that the clock was put forward over may lie there.
+        var day = CivilDay(unixSeconds: now + clock.offset(at: now).seconds - 86_400)
         for _ in 0..<(366 * 5) {
             if matches(day) {
-                for hour in hours.sorted() {
-                    for minute in minutes.sorted() where hour * 60 + minute >= earliest {
-                        return day.unixSeconds + Int64(hour * 3600 + minute * 60)
+                for hour in hours {
+                    for minute in minutes {
+                        let wall = day.unixSeconds + Int64(hour * 3600 + minute * 60)
+                        let start = clock.first(reaching: wall)
+                        if start > now { return start }
                     }
                 }
             }
             day = CivilDay(unixSeconds: day.unixSeconds + 86_400)
-            earliest = 0
         }
         return nil
+    }
+
+    /// Minute by minute as they pass, and over whole days that do not match.
+    private func nextOfEveryHour(after now: Int64, on clock: LocalClock) -> Int64? {
+        let last = now + 366 * 5 * 86_400
+        var moment = now - Self.remainder(now, 60) + 60
+        while moment < last {
+            let (offset, until) = clock.offset(at: moment)
+            let wall = moment + offset
+            let day = CivilDay(unixSeconds: wall)
+            guard matches(day) else {
+                let skipped = min(until, moment + day.unixSeconds + 86_400 - wall)
+                moment = skipped + Self.remainder(-skipped, 60)
+                continue
+            }
+            let minute = Int((wall - day.unixSeconds) / 60 % 60)
+            if minutes.contains(minute) { return moment }
+            moment += 60
+        }
+        return nil
+    }
+
+    private static func remainder(_ value: Int64, _ divisor: Int64) -> Int64 {
+        (value % divisor + divisor) % divisor
     }
 
     private func matches(_ day: CivilDay) -> Bool {
@@ -153,10 +187,11 @@ package struct CronExpression: Sendable, Equatable {
     }
 }
 
-/// A day of the proleptic Gregorian calendar in UTC.
+/// A day of the proleptic Gregorian calendar, of any clock.
 struct CivilDay {
     /// Midnight at its start.
     let unixSeconds: Int64
+    let year: Int
     let month: Int
     let day: Int
     /// 0 is Sunday.
@@ -177,6 +212,22 @@ struct CivilDay {
         let monthFromMarch = (5 * dayOfYear + 2) / 153
         day = Int(dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
         month = Int(monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9)
+        year = Int(yearOfEra + era * 400) + (month <= 2 ? 1 : 0)
+    }
+
+    /// Days from 1970-01-01 to a date.
+    static func days(_ year: Int, _ month: Int, _ day: Int) -> Int64 {
+        let shifted = Int64(month <= 2 ? year - 1 : year)
+        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+        let yearOfEra = shifted - era * 400
+        let monthFromMarch = Int64((month + 9) % 12)
+        let dayOfYear = (153 * monthFromMarch + 2) / 5 + Int64(day) - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
+    static func isLeap(_ year: Int) -> Bool {
+        year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     }
 }
 

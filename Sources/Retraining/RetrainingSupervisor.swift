@@ -49,9 +49,11 @@ package actor RetrainingSupervisor {
         package var lastFailure: String?
         /// When the last run ended, in Unix seconds.
         package var lastEnded: Int64?
+        /// Why a run that was wanted last did not start; nil once one has.
+        package var declined: String?
 
         enum CodingKeys: String, CodingKey {
-            case running, stage, progress, next, last
+            case running, stage, progress, next, last, declined
             case lastFailure = "last_failure"
             case lastEnded = "last_ended"
         }
@@ -59,7 +61,7 @@ package actor RetrainingSupervisor {
 
     private struct State {
         var status = Status()
-        var lastDriftStart: Int64?
+        var ledger: RetrainingLedger
         var failures = 0
         /// When the first version is tried again.
         var bootstrapAt: Int64?
@@ -86,7 +88,7 @@ package actor RetrainingSupervisor {
         self.clock = clock
         self.start = start
         for model in models {
-            states[model.name] = State()
+            states[model.name] = State(ledger: model.store.readLedger() ?? RetrainingLedger())
             metrics.prepare(model: model.name)
         }
     }
@@ -98,21 +100,56 @@ package actor RetrainingSupervisor {
     ///   - trigger: Why.
     /// - Returns: Whether it will run.
     package func request(model: String, trigger: RetrainingTrigger) -> Answer {
-        guard let settings = models.first(where: { $0.name == model }) else {
-            return .unknownModel
-        }
-        if trigger == .drift {
-            guard settings.onDrift else { return .declined(reason: "retrain.on_drift is false") }
-            let last = states[model]?.lastDriftStart
-            if let last, clock() - last < Int64(settings.driftCooldownSeconds) {
-                return .declined(reason: "the last retrain by drift was \(clock() - last) s ago")
-            }
-        }
-        guard states[model]?.status.running == nil, !queue.contains(where: { $0.model == model })
-        else { return .alreadyRunning }
-        if trigger == .drift { states[model]?.lastDriftStart = clock() }
+        guard let settings = models.first(where: { $0.name == model }),
+            let state = states[model]
+        else { return .unknownModel }
+        let refusal = settings.allowance.refusal(
+            trigger,
+            now: clock(),
+            ledger: state.ledger,
+            isRunning: state.status.running != nil || queue.contains { $0.model == model },
+            pinned: settings.store.pinned()
+        )
+        if let refusal { return decline(model, trigger, refusal) }
+        states[model]?.status.declined = nil
+        states[model]?.ledger.started(trigger, at: clock())
+        if trigger.isAutomatic { keepLedger(settings) }
         queue.append((model, trigger))
         return .queued
+    }
+
+    private func decline(
+        _ model: String,
+        _ trigger: RetrainingTrigger,
+        _ refusal: RetrainingAllowance.Refusal
+    ) -> Answer {
+        metrics.declined(model: model, refusal.code)
+        if refusal == .running { return .alreadyRunning }
+        // An alarm that stands may ask again and again: it is told once.
+        if states[model]?.status.declined != refusal.code, refusal.code != "unwanted" {
+            states[model]?.status.declined = refusal.code
+            logger.notice(
+                "retraining declined",
+                metadata: [
+                    "model": "\(model)", "retraining.trigger": "\(trigger.rawValue)",
+                    "retraining.reason": "\(refusal.reason)",
+                ]
+            )
+        }
+        return .declined(reason: refusal.reason)
+    }
+
+    /// Keeps what was started for the next process; without it only limits of days are less exact.
+    private func keepLedger(_ model: SupervisedModel) {
+        guard let ledger = states[model.name]?.ledger else { return }
+        do {
+            try model.store.writeLedger(ledger)
+        } catch {
+            logger.warning(
+                "retraining ledger not kept",
+                metadata: ["model": "\(model.name)", "error.message": "\(error)"]
+            )
+        }
     }
 
     /// How a model's retraining stands; nil for an unknown model.
@@ -126,7 +163,7 @@ package actor RetrainingSupervisor {
 
     /// Starts what is due until the task is cancelled.
     package func run() async {
-        for model in models { schedule(model) }
+        for model in models { begin(model) }
         while !Task.isCancelled {
             enqueueDue()
             if let next = queue.first {
@@ -147,20 +184,42 @@ package actor RetrainingSupervisor {
             }
             if let due = states[model.name]?.bootstrapAt, due <= now {
                 states[model.name]?.bootstrapAt = nil
-                if model.isEmpty() { _ = request(model: model.name, trigger: .bootstrap) }
+                if model.store.isEmpty() {
+                    _ = request(model: model.name, trigger: .bootstrap)
+                }
             }
         }
     }
 
-    /// Sets the next start by the schedule, with jitter.
-    private func schedule(_ model: SupervisedModel) {
-        let jitter = Int64.random(in: 0...Int64(max(0, model.jitterSecondsMax)))
-        let next = model.schedule?.next(after: clock()).map { $0 + jitter }
-        states[model.name]?.status.next = next
-        metrics.scheduled(model: model.name, at: next)
-        if model.isEmpty() && states[model.name]?.bootstrapAt == nil {
+    /// Plans the first start, from what an earlier process has left.
+    private func begin(_ model: SupervisedModel) {
+        let ledger = states[model.name]?.ledger ?? RetrainingLedger()
+        let first = model.schedule.flatMap {
+            ledger.firstStart($0, on: model.clock, now: clock(), catchesUp: model.catchesUp)
+        }
+        if let first, first <= clock() {
+            logger.notice("scheduled retraining missed", metadata: ["model": "\(model.name)"])
+        }
+        plan(model, first)
+        if model.store.isEmpty() && states[model.name]?.bootstrapAt == nil {
             states[model.name]?.bootstrapAt = clock()
         }
+    }
+
+    /// Sets the next start by the schedule.
+    private func schedule(_ model: SupervisedModel) {
+        plan(model, model.schedule?.next(after: clock(), on: model.clock))
+    }
+
+    /// Sets the next start, with jitter.
+    private func plan(_ model: SupervisedModel, _ start: Int64?) {
+        let jitter = Int64.random(in: 0...Int64(max(0, model.jitterSecondsMax)))
+        let next = start.map { $0 + jitter }
+        states[model.name]?.status.next = next
+        metrics.scheduled(model: model.name, at: next)
+        guard states[model.name]?.ledger.due != next else { return }
+        states[model.name]?.ledger.due = next
+        keepLedger(model)
     }
 
     private func runOne(_ model: String, _ trigger: RetrainingTrigger) async {
@@ -184,14 +243,16 @@ package actor RetrainingSupervisor {
             let outcome = try result.get()
             succeeded(model, outcome)
         } catch {
-            failed(model, error)
+            failed(model, trigger, error)
         }
         states[model]?.status.running = nil
         states[model]?.status.stage = nil
         states[model]?.status.progress = nil
         states[model]?.status.lastEnded = clock()
-        if let settings = models.first(where: { $0.name == model }), settings.restartsAfterRun {
-            schedule(settings)
+        states[model]?.ledger.lastEnded = clock()
+        if let settings = models.first(where: { $0.name == model }) {
+            if settings.restartsAfterRun { schedule(settings) }
+            keepLedger(settings)
         }
     }
 
@@ -199,7 +260,12 @@ package actor RetrainingSupervisor {
         for await event in events {
             metrics.follow(model: model, event)
             switch event {
-            case .stage(let stage): states[model]?.status.stage = stage
+            case .stage(let stage):
+                states[model]?.status.stage = stage
+                logger.info(
+                    "retraining stage began",
+                    metadata: ["model": "\(model)", "retraining.stage": "\(stage.rawValue)"]
+                )
             case .progress(let progress):
                 states[model]?.status.progress = progress
                 if progress.step == progress.steps { tell(model, progress) }
@@ -236,15 +302,17 @@ package actor RetrainingSupervisor {
         )
     }
 
-    private func failed(_ model: String, _ error: any Error) {
+    private func failed(_ model: String, _ trigger: RetrainingTrigger, _ error: any Error) {
         let code = (error as? RetrainingError)?.code ?? "failed"
+        // Several servers may follow one store: one of them retrains, and the others need not.
+        if code == "store_locked", trigger.isAutomatic { return skipped(model, error) }
         metrics.failed(model: model, code: code, at: clock())
         let failures = (states[model]?.failures ?? 0) + 1
         states[model]?.failures = failures
         states[model]?.status.lastFailure = "\(error)"
         // Without a version there is nothing to serve: it is tried again, ever more slowly.
         let delay = min(600, 15 << min(failures - 1, 6))
-        if models.first(where: { $0.name == model })?.isEmpty() == true {
+        if models.first(where: { $0.name == model })?.store.isEmpty() == true {
             states[model]?.bootstrapAt = clock() + Int64(delay)
         }
         guard !Task.isCancelled else { return }
@@ -256,42 +324,12 @@ package actor RetrainingSupervisor {
             ]
         )
     }
-}
 
-/// One model, as the supervisor sees it.
-package struct SupervisedModel: Sendable {
-    /// The model's name.
-    package let name: String
-    /// When scheduled retrains start; nil for never.
-    package let schedule: RetrainingSchedule?
-    /// Most seconds of random delay added to a scheduled start.
-    package let jitterSecondsMax: Int
-    /// Whether a drift alarm starts a retrain.
-    package let onDrift: Bool
-    /// Seconds between two retrains started by drift.
-    package let driftCooldownSeconds: Int
-    /// Whether no version was ever published.
-    package let isEmpty: @Sendable () -> Bool
-
-    /// Names a model.
-    package init(
-        name: String,
-        schedule: RetrainingSchedule?,
-        jitterSecondsMax: Int,
-        onDrift: Bool,
-        driftCooldownSeconds: Int,
-        isEmpty: @escaping @Sendable () -> Bool
-    ) {
-        self.name = name
-        self.schedule = schedule
-        self.jitterSecondsMax = jitterSecondsMax
-        self.onDrift = onDrift
-        self.driftCooldownSeconds = driftCooldownSeconds
-        self.isEmpty = isEmpty
-    }
-
-    /// An interval counts from the end of a run, a cron expression from the clock.
-    var restartsAfterRun: Bool {
-        if case .interval = schedule { true } else { false }
+    private func skipped(_ model: String, _ error: any Error) {
+        metrics.skipped(model: model, at: clock())
+        logger.notice(
+            "retraining skipped",
+            metadata: ["model": "\(model)", "retraining.reason": "\(error)"]
+        )
     }
 }

@@ -63,8 +63,21 @@ struct SupervisorTests {
 
         let empty: Switch
 
-        init(schedule: String? = nil, onDrift: Bool = true, isEmpty empty: Bool = false) throws {
+        /// What the supervisor keeps for the next one.
+        let kept: Kept
+
+        init(
+            schedule: String? = nil,
+            onDrift: Bool = true,
+            isEmpty empty: Bool = false,
+            runsPerDayMax: Int = 0,
+            catchesUp: Bool = false,
+            pinned: Int? = nil,
+            ledger: RetrainingLedger? = nil
+        ) throws {
             let (clock, runs) = (clock, runs)
+            let kept = Kept()
+            self.kept = kept
             let flag = Switch(empty)
             self.empty = flag
             supervisor = RetrainingSupervisor(
@@ -73,9 +86,18 @@ struct SupervisorTests {
                         name: "lines",
                         schedule: try schedule.map { try RetrainingSchedule($0) },
                         jitterSecondsMax: 0,
-                        onDrift: onDrift,
-                        driftCooldownSeconds: 100,
-                        isEmpty: { flag.isOn }
+                        catchesUp: catchesUp,
+                        allowance: RetrainingAllowance(
+                            onDrift: onDrift,
+                            cooldownSeconds: 100,
+                            runsPerDayMax: runsPerDayMax
+                        ),
+                        store: SupervisedModel.Store(
+                            isEmpty: { flag.isOn },
+                            pinned: { pinned },
+                            readLedger: { ledger },
+                            writeLedger: { kept.ledger = $0 }
+                        )
                     )
                 ],
                 metrics: try RetrainingMetrics(registry),
@@ -103,6 +125,15 @@ struct SupervisorTests {
                 try Task.checkCancellation()
                 await Task.yield()
             }
+        }
+    }
+
+    /// What was kept last.
+    final class Kept: Sendable {
+        private let value = Mutex<RetrainingLedger?>(nil)
+        var ledger: RetrainingLedger? {
+            get { value.withLock { $0 } }
+            set { value.withLock { $0 = newValue } }
         }
     }
 
@@ -141,6 +172,7 @@ struct SupervisorTests {
                 #"leeway_retrain_runs_total{model="lines",result="failed"} 0"#,
                 #"leeway_retrain_runs_total{model="lines",result="published"} 1"#,
                 #"leeway_retrain_runs_total{model="lines",result="refused"} 0"#,
+                #"leeway_retrain_runs_total{model="lines",result="skipped"} 0"#,
                 #"leeway_retrain_runs_total{model="lines",result="unchanged"} 0"#,
             ]
         )
@@ -190,7 +222,7 @@ struct SupervisorTests {
             bench.clock.advance(99)
             #expect(
                 await supervisor.request(model: "lines", trigger: .drift)
-                    == .declined(reason: "the last retrain by drift was 99 s ago")
+                    == .declined(reason: "the last retrain by drift or feedback was 99 s ago")
             )
             // A person may always ask.
             #expect(await supervisor.request(model: "lines", trigger: .manual) == .queued)
@@ -327,6 +359,76 @@ struct SupervisorTests {
             #expect(after.stage == nil)
             #expect(after.progress == nil)
         }
+    }
+
+    @Test("a budget is of days and not of processes, and is told")
+    func budget() async throws {
+        let first = try Bench(schedule: "1h", runsPerDayMax: 1)
+        try await first.running {
+            _ = try await first.status { $0.next != nil }
+            first.clock.advance(3600)
+            await first.runs.next().ending.resume(returning: try Outcome.make("published"))
+            _ = try await first.status { $0.running == nil && $0.last != nil }
+        }
+        let ledger = try #require(first.kept.ledger)
+        #expect(ledger.starts == [first.clock.now])
+        #expect(ledger.lastEnded == first.clock.now)
+        // The next process is as patient as this one would have been.
+        let second = try Bench(runsPerDayMax: 1, ledger: ledger)
+        second.clock.advance(7200)
+        let supervisor = second.supervisor
+        let answer = await supervisor.request(model: "lines", trigger: .schedule)
+        #expect(answer == .declined(reason: RetrainingAllowance.Refusal.budget(runs: 1).reason))
+        #expect(await supervisor.status(of: "lines")?.declined == "budget")
+        #expect(
+            second.registry.lines("leeway_retrain_declined_total").contains {
+                $0.contains("budget") && $0.hasSuffix(" 1")
+            }
+        )
+        #expect(await supervisor.request(model: "lines", trigger: .manual) == .queued)
+        #expect(await supervisor.status(of: "lines")?.declined == nil)
+    }
+
+    @Test("a start that fell into a downtime is made up for, once")
+    func catchUp() async throws {
+        var ledger = RetrainingLedger()
+        ledger.due = ManualClock().now - 100_000
+        let bench = try Bench(schedule: "0 3 * * *", catchesUp: true, ledger: ledger)
+        try await bench.running {
+            let run = await bench.runs.next()
+            #expect(run.trigger == .schedule)
+            run.ending.resume(returning: try Outcome.make("published"))
+            let after = try await bench.status { $0.running == nil && $0.last != nil }
+            #expect((after.next ?? 0) > bench.clock.now)
+        }
+        #expect(bench.kept.ledger?.due.map { $0 > bench.clock.now } == true)
+        #expect(bench.runs.count.load(ordering: .relaxed) == 1)
+    }
+
+    @Test("a pinned version stops the schedule, and a person still may ask")
+    func pinned() async throws {
+        let supervisor = try Bench(pinned: 2).supervisor
+        let answer = await supervisor.request(model: "lines", trigger: .schedule)
+        #expect(answer == .declined(reason: "version 2 is pinned, which stops automation"))
+        #expect(await supervisor.request(model: "lines", trigger: .manual) == .queued)
+    }
+
+    @Test("a run that finds another process at work is skipped, and is no failure")
+    func skipped() async throws {
+        let bench = try Bench(onDrift: true)
+        try await bench.running {
+            _ = await bench.supervisor.request(model: "lines", trigger: .drift)
+            await bench.runs.next().ending.resume(
+                throwing: RetrainingError.reported(code: "store_locked", message: "locked")
+            )
+            _ = try await bench.status { $0.running == nil && $0.lastEnded != nil }
+        }
+        #expect(bench.registry.lines("leeway_retrain_failures_total").isEmpty)
+        #expect(
+            bench.registry.lines("leeway_retrain_runs_total").contains {
+                $0.contains("skipped") && $0.hasSuffix(" 1")
+            }
+        )
     }
 
     @Test("the status is JSON with stable names")
