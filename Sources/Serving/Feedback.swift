@@ -44,31 +44,28 @@ struct LabelledModel {
     let task: ModelTask
     let labels: [String]
     let schema: FeatureSchema
-    let ring: RecentPredictions
+    private(set) var ring: RecentPredictions
 
-    /// A ring for a version, or the one of the version before where labels mean the same.
-    init(
-        _ model: ActiveModel,
-        bytesMax: Int,
-        keepsRaw: Bool,
-        before: LabelledModel?
-    ) {
+    /// An empty ring for a version.
+    init(_ model: ActiveModel, bytesMax: Int, keepsRaw: Bool) {
         let manifest = model.bundle.manifest
         (name, task, labels) = (model.name, manifest.task, manifest.labels)
         schema = manifest.schema
-        let isSame =
-            before.map { before in
-                before.task == manifest.task && before.labels == manifest.labels
-                    && before.schema.readsSameRows(as: manifest.schema)
-            } ?? false
-        let old = isSame ? before?.ring : nil
-        ring =
-            old
-            ?? RecentPredictions(
-                bytesMax: bytesMax,
-                width: model.bundle.network.outputWidth,
-                rawWidth: keepsRaw ? manifest.schema.rawWidth : 0
-            )
+        ring = RecentPredictions(
+            bytesMax: bytesMax,
+            width: model.bundle.network.outputWidth,
+            rawWidth: keepsRaw ? manifest.schema.rawWidth : 0
+        )
+    }
+
+    /// The same with the ring of the version before, where labels mean the same.
+    func goingOn(from before: LabelledModel?) -> LabelledModel {
+        guard let before, before.task == task, before.labels == labels,
+            before.schema.readsSameRows(as: schema)
+        else { return self }
+        var next = self
+        next.ring = before.ring
+        return next
     }
 
     /// Joins a label with its row.

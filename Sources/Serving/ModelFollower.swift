@@ -25,6 +25,12 @@ package actor ModelFollower {
     private var retryAt: ContinuousClock.Instant?
     private var live: LiveVersion? { didSet { tellState() } }
     private let shared: Mutex<ModelState>
+    /// Versions that no longer answer, until nobody else holds them: a request that is still
+    /// computed must not be the last, or its event loop would have to free all the weights.
+    private var retired: [ActiveModel] = []
+    /// Since when versions are there, but no pointer to one.
+    private var unpointedSince: ContinuousClock.Instant?
+    private let patience: Duration
     /// The version that answered before: its counters stay until the next swap, so that a scrape
     /// still finds its last rows.
     private var before: LiveVersion?
@@ -55,6 +61,8 @@ package actor ModelFollower {
     ///   - metrics: What Prometheus learns.
     ///   - logger: Where swaps are told.
     ///   - clock: The time.
+    ///   - patience: How long a store with versions and without a pointer may be one in which the
+    ///     first version is just being published.
     ///   - wentLive: Called after each swap.
     ///   - nothingToServe: Called when versions are there, but none passes its checks.
     package init(
@@ -64,6 +72,7 @@ package actor ModelFollower {
         metrics: ServingMetrics,
         logger: Logger,
         clock: @escaping @Sendable () -> WallTime,
+        patience: Duration = .seconds(2),
         wentLive: @escaping @Sendable (ActiveModel) async -> Void,
         nothingToServe: @escaping @Sendable () async -> Void
     ) {
@@ -73,6 +82,7 @@ package actor ModelFollower {
         self.metrics = metrics
         self.logger = logger
         self.clock = clock
+        self.patience = patience
         self.wentLive = wentLive
         self.nothingToServe = nothingToServe
         shared = Mutex(ModelState(name: directory.model))
@@ -130,8 +140,9 @@ package actor ModelFollower {
 
     /// Looks at the pointer once, and swaps when it has changed.
     package func look() async {
+        releaseRetired()
         do {
-            guard !isUnloaded, let pointer = try directory.current(), pointer != seen || isRetryDue
+            guard !isUnloaded, let pointer = try namedVersion(), pointer != seen || isRetryDue
             else {
                 return
             }
@@ -139,10 +150,27 @@ package actor ModelFollower {
             retryAt = nil
             try await swap(to: pointer)
             problem = nil
+            metrics.versions.fallback.series([directory.model]).set(0)
         } catch {
             retryAt = ContinuousClock.now + .seconds(Self.retrySeconds)
             await refuse(error)
         }
+    }
+
+    /// The store's pointer; nil before the first publication.
+    ///
+    /// - Throws: ``StoreError``, also when versions are there and the pointer is gone: at a start
+    ///   the newest of them is better than none.
+    private func namedVersion() throws -> ModelDirectory.Pointer? {
+        if let pointer = try directory.current() {
+            unpointedSince = nil
+            return pointer
+        }
+        guard live == nil, try !directory.versions().isEmpty else { return nil }
+        let since = unpointedSince ?? ContinuousClock.now
+        unpointedSince = since
+        guard ContinuousClock.now - since >= patience else { return nil }
+        throw StoreError.malformed(path: directory.pointerPath, reason: "it is missing")
     }
 
     private var isRetryDue: Bool { retryAt.map { $0 <= ContinuousClock.now } ?? false }
@@ -160,12 +188,35 @@ package actor ModelFollower {
                 "model.version.live": "\(live?.version ?? 0)",
             ]
         )
+        metrics.versions.fallback.series([directory.model]).set(1)
         // With nothing to go on with, the newest version that passes its checks is better.
         guard live == nil else { return }
         guard let fallback = ActiveModel.newestValid(of: directory) else {
             return await nothingToServe()
         }
-        try? await swap(fallback)
+        await fallBack(to: fallback, because: words)
+    }
+
+    private func fallBack(to model: ActiveModel, because words: String) async {
+        guard (try? await swap(model)) != nil else { return }
+        let metadata: Logger.Metadata = [
+            "model": "\(directory.model)", "model.version": "\(model.version)",
+        ]
+        logger.warning("fell back to the newest valid version", metadata: metadata)
+        let entry = JournalEntry(
+            time: Date(timeIntervalSince1970: clock().secondsSinceEpoch),
+            event: .fellBack,
+            version: model.version,
+            previous: seen?.version,
+            actor: "server",
+            reason: words,
+            digest: model.bundle.digest
+        )
+        do {
+            try directory.record(entry)
+        } catch {
+            logger.warning("journal not written", metadata: metadata)
+        }
     }
 
     private func swap(to pointer: ModelDirectory.Pointer) async throws {
@@ -214,9 +265,19 @@ package actor ModelFollower {
         if old == nil { ResidentMemory.giveBackCodePages() }
     }
 
-    /// The last references to the old version end here, off the request path.
+    /// The last references to old versions end here, off the request path.
     private func release(_ models: consuming [ActiveModel]) {
-        models.removeAll()
+        while let model = models.popLast() {
+            if !retired.contains(where: { $0 === model }) { retired.append(model) }
+        }
+        releaseRetired()
+    }
+
+    private func releaseRetired() {
+        for index in retired.indices.reversed()
+        where isKnownUniquelyReferenced(&retired[index]) {
+            retired.remove(at: index)
+        }
     }
 
     private func tell(_ model: ActiveModel, at now: WallTime) {

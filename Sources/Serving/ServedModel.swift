@@ -20,6 +20,8 @@ package struct ServedModelMetrics: Sendable {
     let outOfRange: Counter
     let missing: Counter
     let unseen: Counter
+    /// How long a swap to this version holds an event loop.
+    let swapOnLoop: Histogram
 
     init(_ metrics: ServingMetrics, _ model: ActiveModel) {
         let manifest = model.bundle.manifest
@@ -36,6 +38,7 @@ package struct ServedModelMetrics: Sendable {
         missing = metrics.answers.unusual.series([model.name, "missing"])
         unseen = metrics.answers.unusual.series([model.name, "unseen"])
         batches = metrics.batches.series(model.name)
+        swapOnLoop = metrics.versions.swapOnLoop.series([model.name])
     }
 
     /// Counts the time of a phase.
@@ -70,7 +73,7 @@ final class ServedModel {
     private var body = ByteBuffer()
     private var spare = ByteBuffer()
     /// What is remembered for labels that come later.
-    private let recent: RecentPredictions?
+    var recent: RecentPredictions?
     private lazy var explainer = Explainer()
     /// Predictions that the batcher has.
     var pendingCount = 0
@@ -82,12 +85,10 @@ final class ServedModel {
         metrics: ServedModelMetrics,
         batching: ServedBatching?,
         settings: ServingSettings,
-        recent: RecentPredictions?,
         shard: Int
     ) {
         self.model = model
         self.metrics = metrics
-        self.recent = recent
         self.batching = batching
         self.shard = shard
         showsTimes = settings.serverTiming

@@ -61,43 +61,35 @@ package final class ServingLoop: HTTPResponder {
         self.batcher = (batcher, loop)
     }
 
-    /// Puts a version in the place of the one that answers now.
+    /// Puts a version in the place of the one that answers now; requests wait meanwhile, so that
+    /// all of it was made before.
     ///
     /// - Returns: The version before, so that the caller lets it go off this loop.
-    package func install(
-        _ model: ActiveModel,
-        metrics: ServedModelMetrics,
-        policy: BatchPolicy
-    ) -> ActiveModel? {
-        guard let index = models.firstIndex(where: { $0.name == model.name }) else { return nil }
-        models[index].isUnloaded = false
-        let labelled = settings.feedbackBytes[model.name].map {
-            LabelledModel(
-                model,
-                bytesMax: $0,
-                keepsRaw: settings.capturedModels.contains(model.name),
-                before: models[index].labelled
-            )
-        }
-        models[index].labelled = labelled
-        let before = models[index].served
-        before?.isRetired = true
-        let batching = batcher.map {
-            ServedBatching(
-                policy: policy,
-                batcher: $0.batcher,
-                loop: $0.loop,
-                series: metrics.batches
-            )
-        }
-        models[index].served = ServedModel(
-            model,
-            metrics: metrics,
-            batching: batching,
-            settings: settings,
-            recent: labelled?.ring,
+    package func install(_ version: PreparedVersion) -> ActiveModel? {
+        let start = NIODeadline.now()
+        guard let index = models.firstIndex(where: { $0.name == version.name }),
+            let served = version.served.take()
+        else { return nil }
+        let before = exchange(served, version.labelled?.take(), at: index)
+        version.onLoop.observe(
+            UInt64(max(0, (NIODeadline.now() - start).nanoseconds)),
             shard: shard
         )
+        return before
+    }
+
+    /// The part of the version before that is this loop's own ends here.
+    private func exchange(
+        _ served: ServedModel,
+        _ labelled: LabelledModel?,
+        at index: Int
+    ) -> ActiveModel? {
+        models[index].isUnloaded = false
+        models[index].labelled = labelled?.goingOn(from: models[index].labelled)
+        served.recent = models[index].labelled?.ring
+        let before = models[index].served
+        before?.isRetired = true
+        models[index].served = served
         hasLargeModels = models.contains { $0.served?.isLarge ?? false }
         return before?.model
     }

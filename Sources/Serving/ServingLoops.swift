@@ -1,9 +1,12 @@
 package import ModelStore
 package import NIOCore
+internal import Telemetry
 
 /// All event loops of the `api` listener, reached from the control path by messages.
 package struct ServingLoops: Sendable {
     let loops: [NIOLoopBound<ServingLoop>]
+    /// What each loop's part of a version is made of, so that it is made off the loop.
+    private let makers: [VersionMaker]
 
     /// Makes one responder on each loop.
     ///
@@ -19,19 +22,22 @@ package struct ServingLoops: Sendable {
         _ make: @escaping @Sendable (_ shard: Int) -> ServingLoop
     ) async throws -> ServingLoops {
         var loops: [NIOLoopBound<ServingLoop>] = []
+        var makers: [VersionMaker] = []
         var shard = 0
         for loop in group.makeIterator() {
             let number = shard
-            loops.append(
-                try await loop.submit {
-                    let responder = make(number)
-                    if let batcher { responder.attach(batcher, on: loop) }
-                    return NIOLoopBound(responder, eventLoop: loop)
-                }.get()
+            let (responder, settings) = try await loop.submit {
+                let responder = make(number)
+                if let batcher { responder.attach(batcher, on: loop) }
+                return (NIOLoopBound(responder, eventLoop: loop), responder.settings)
+            }.get()
+            loops.append(responder)
+            makers.append(
+                VersionMaker(settings: settings, shard: number, batcher: batcher, loop: loop)
             )
             shard += 1
         }
-        return ServingLoops(loops: loops)
+        return ServingLoops(loops: loops, makers: makers)
     }
 
     /// The responder of a loop; it is called on that loop.
@@ -40,6 +46,8 @@ package struct ServingLoops: Sendable {
     }
 
     /// Puts a version live on every loop.
+    ///
+    /// Its parts are made here; a loop only exchanges references.
     ///
     /// - Parameters:
     ///   - model: The version.
@@ -53,10 +61,9 @@ package struct ServingLoops: Sendable {
         policy: BatchPolicy
     ) async throws -> [ActiveModel] {
         var before: [ActiveModel] = []
-        for loop in loops {
-            let old = try await loop.eventLoop.submit {
-                loop.value.install(model, metrics: metrics, policy: policy)
-            }.get()
+        for (loop, maker) in zip(loops, makers) {
+            let prepared = maker.make(model, metrics: metrics, policy: policy)
+            let old = try await loop.eventLoop.submit { loop.value.install(prepared) }.get()
             if let old { before.append(old) }
         }
         return before
@@ -86,4 +93,55 @@ package struct ServingLoops: Sendable {
         }
         return rows
     }
+}
+
+/// Makes one event loop's part of a version.
+struct VersionMaker: Sendable {
+    let settings: ServingSettings
+    let shard: Int
+    let batcher: Batcher?
+    let loop: any EventLoop
+
+    /// Makes all that a loop would otherwise have to make while requests wait.
+    func make(
+        _ model: ActiveModel,
+        metrics: ServedModelMetrics,
+        policy: BatchPolicy
+    ) -> PreparedVersion {
+        let batching = batcher.map {
+            ServedBatching(policy: policy, batcher: $0, loop: loop, series: metrics.batches)
+        }
+        let served = ServedModel(
+            model,
+            metrics: metrics,
+            batching: batching,
+            settings: settings,
+            shard: shard
+        )
+        let labelled = settings.feedbackBytes[model.name].map { bytes in
+            Handover(
+                LabelledModel(
+                    model,
+                    bytesMax: bytes,
+                    keepsRaw: settings.capturedModels.contains(model.name)
+                )
+            )
+        }
+        return PreparedVersion(
+            name: model.name,
+            served: Handover(served),
+            labelled: labelled,
+            onLoop: metrics.swapOnLoop
+        )
+    }
+}
+
+/// A version on its way to one event loop.
+package struct PreparedVersion: Sendable {
+    let name: String
+    let served: Handover<ServedModel>
+    /// Nil where labels find nothing.
+    let labelled: Handover<LabelledModel>?
+    /// How long the loop is held.
+    let onLoop: Histogram
 }

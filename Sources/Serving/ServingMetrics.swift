@@ -19,6 +19,7 @@ package struct ServingMetrics: Sendable {
     func prepare(model: String) {
         versions.ready.series([model]).set(0)
         versions.loaded.series([model]).set(0)
+        versions.fallback.series([model]).set(0)
         for result in ["swapped", "refused"] { _ = versions.swaps.series([model, result]) }
         for kind in ["out_of_range", "missing", "unseen"] {
             _ = answers.unusual.series([model, kind])
@@ -88,7 +89,9 @@ struct VersionMetrics: Sendable {
     let holdoutAccuracy: GaugeFamily
     let ready: GaugeFamily
     let swaps: CounterFamily
+    let fallback: GaugeFamily
     let swapPhases: HistogramFamily
+    let swapOnLoop: HistogramFamily
 
     /// The parts of a swap that are timed.
     enum SwapPhase: String, CaseIterable {
@@ -126,12 +129,30 @@ struct VersionMetrics: Sendable {
             help: "Changes of the version that answers, by how they ended.",
             labels: ["model", "result"]
         )
+        fallback = try registry.gauge(
+            "leeway_model_fallback",
+            help: "Whether the store's current version failed its checks, so that another answers.",
+            labels: ["model"]
+        )
         swapPhases = try registry.histogram(
             "leeway_model_swap_duration_seconds",
             help: "How long each phase of a swap took.",
             unit: .nanosecondsAsSeconds,
             bounds: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
             labels: ["model", "phase"]
+        )
+        swapOnLoop = try Self.swapOnLoop(registry)
+    }
+
+    private static func swapOnLoop(_ registry: MetricRegistry) throws -> HistogramFamily {
+        try registry.histogram(
+            "leeway_model_swap_loop_duration_seconds",
+            help: "How long a swap held one event loop, on which requests waited.",
+            unit: .nanosecondsAsSeconds,
+            bounds: [
+                0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.01, 0.1,
+            ],
+            labels: ["model"]
         )
     }
 }

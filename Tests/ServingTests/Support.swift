@@ -6,9 +6,28 @@ import ModelTestSupport
 import NIOCore
 import NIOPosix
 import Serving
+import Synchronization
 import TLSTransport
 import Telemetry
 import TestSupport
+
+/// Holds on to a version, as a request does that is still computed.
+final class Holder: Sendable {
+    private let wanted = Atomic(false)
+    private let held = Mutex<ActiveModel?>(nil)
+
+    var isWanted: Bool {
+        get { wanted.load(ordering: .relaxed) }
+        set { wanted.store(newValue, ordering: .relaxed) }
+    }
+
+    var model: ActiveModel? {
+        get { held.withLock { $0 } }
+        set { held.withLock { $0 = newValue } }
+    }
+
+    func offer(_ model: ActiveModel) { if isWanted { self.model = model } }
+}
 
 /// The `api` listener on a port of its own, with stores to follow.
 final class ServingBench: Sendable {
@@ -20,6 +39,7 @@ final class ServingBench: Sendable {
     let stores: [ModelDirectory]
     let followers: [ModelFollower]
     let live = Seen<Int>()
+    let holder = Holder()
     let nothing = Seen<Void>()
     let captured = Seen<CapturedRow>()
     let access: AccessControl
@@ -77,7 +97,7 @@ final class ServingBench: Sendable {
         )
         let path = folder.path
         let stores = models.map { ModelDirectory(state: path, model: $0) }
-        let (live, nothing) = (live, nothing)
+        let (live, nothing, holder) = (live, nothing, holder)
         followers = stores.map { store in
             ModelFollower(
                 directory: store,
@@ -86,7 +106,11 @@ final class ServingBench: Sendable {
                 metrics: metrics,
                 logger: quietLogger,
                 clock: { WallTime(nanosecondsSinceEpoch: 1_795_466_160_000_000_000) },
-                wentLive: { live.append($0.version) },
+                patience: .zero,
+                wentLive: { model in
+                    live.append(model.version)
+                    holder.offer(model)
+                },
                 nothingToServe: { nothing.append(()) }
             )
         }

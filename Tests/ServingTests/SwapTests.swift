@@ -1,6 +1,7 @@
 import Files
 import ModelStore
 import ModelTestSupport
+import NIOPosix
 import NeuralNetwork
 import Serving
 import Telemetry
@@ -115,6 +116,66 @@ import Testing
             try WholeFile.replace(bench.store.pointerPath, Array("rubbish".utf8))
             await bench.follower.look()
             #expect(try Prediction(await client.predict(Body.image(0))).version == "2")
+            let entry = try #require(try bench.store.history().last)
+            #expect(entry.event == .fellBack)
+            #expect(entry.version == 2)
+            #expect(entry.actor == "server")
+            #expect(
+                bench.registry.lines("leeway_model_fallback") == [
+                    #"leeway_model_fallback{model="lines"} 1"#
+                ]
+            )
+            // A good version ends it.
+            try await bench.publish(3)
+            #expect(
+                bench.registry.lines("leeway_model_fallback") == [
+                    #"leeway_model_fallback{model="lines"} 0"#
+                ]
+            )
+        }
+    }
+
+    @Test("a start without a pointer serves the newest version that passes its checks")
+    func lostPointer() async throws {
+        try await ServingBench.run { bench, client in
+            for sharpness in 2...3 { try bench.store.publishTiny(sharpness: Float(sharpness)) }
+            try Folder.remove(bench.store.pointerPath)
+            await bench.follower.look()
+            #expect(try Prediction(await client.predict(Body.image(0))).version == "2")
+            #expect(try bench.store.history().last?.event == .fellBack)
+            // Once is enough.
+            for _ in 0..<3 { await bench.follower.look() }
+            #expect(bench.live.all == [2])
+        }
+    }
+
+    @Test("how long each swap held each event loop is measured")
+    func heldLoops() async throws {
+        try await ServingBench.run { bench, _ in
+            for sharpness in 2...4 { try await bench.publish(Float(sharpness)) }
+            let swaps = 3 * bench.group.makeIterator().reduce(0) { count, _ in count + 1 }
+            #expect(
+                bench.registry.lines("leeway_model_swap_loop_duration_seconds_count") == [
+                    #"leeway_model_swap_loop_duration_seconds_count{model="lines"} \#(swaps)"#
+                ]
+            )
+        }
+    }
+
+    @Test("a version that a request still holds is let go of later, and not by the request")
+    func retired() async throws {
+        try await ServingBench.run { bench, _ in
+            bench.holder.isWanted = true
+            try await bench.publish()
+            bench.holder.isWanted = false
+            weak let first = bench.holder.model
+            try await bench.publish(3)
+            #expect(first != nil)
+            // Who held it is not the last to let go of it: the follower is.
+            bench.holder.model = nil
+            #expect(first != nil)
+            await bench.follower.look()
+            #expect(first == nil)
         }
     }
 
