@@ -68,6 +68,7 @@ package struct ApplianceServer: Sendable {
         var services: [any Service] = [
             WatchdogService(manager: lifecycle.manager, groups: [group, lane]), ends, reloads,
             Job("drift") { await watching.service.run(serving.loops) },
+            try DiskWatch(parts).job,
         ]
         services.append(contentsOf: jobs(followers, retraining, watch, operations, parts.traces))
         services += serving.jobs
@@ -273,10 +274,11 @@ struct RetrainingParts: Sendable {
             return SupervisedModel(
                 name: model.name,
                 schedule: try model.retrain.schedule.map { try RetrainingSchedule($0) },
+                clock: try LocalClock(named: model.retrain.run.timeZone),
                 jitterSecondsMax: model.retrain.jitterSecondsMax,
-                onDrift: model.retrain.onDrift,
-                driftCooldownSeconds: model.retrain.driftCooldownSeconds,
-                isEmpty: { (try? directory?.versions())?.isEmpty ?? true }
+                catchesUp: model.retrain.run.catchUp == .once,
+                allowance: model.retrain.allowance,
+                store: SupervisedModel.Store(directory)
             )
         }
         let collector = parts.traces.collector
@@ -294,10 +296,9 @@ struct RetrainingParts: Sendable {
                     telling.end()
                     trace?.end()
                 }
-                let secondsMax = settings.models.first { $0.name == model }?.retrain.secondsMax
                 return try await RetrainingChild(
                     configuration: settings.source,
-                    secondsMax: secondsMax ?? 21_600
+                    limits: settings.childLimits(of: model)
                 ).run(model: model, trigger: trigger) { event in
                     telling.tell(event)
                     trace?.follow(event)

@@ -1,3 +1,4 @@
+internal import Compression
 internal import Files
 internal import ModelStore
 internal import NeuralNetwork
@@ -5,7 +6,8 @@ internal import NeuralNetwork
 /// Where `leeway models export` writes the weights of a version, and how.
 package struct ExportTarget: Sendable {
     private let path: String
-    private let layout: WeightLayout
+    /// Nil for the whole version.
+    private let layout: WeightLayout?
     private let overwrites: Bool
 
     /// Names the file.
@@ -13,15 +15,19 @@ package struct ExportTarget: Sendable {
     /// - Parameters:
     ///   - path: The file; its folder must be there.
     ///   - layout: `pytorch` for weights `[outputs, inputs]`, `keras` for kernels
-    ///     `[inputs, outputs]`.
+    ///     `[inputs, outputs]`, `version` for the whole version as a tar file.
     ///   - overwrites: Whether a file that is there is replaced.
-    /// - Throws: ``JobError/unknownLayout(_:)``.
+    /// - Throws: ``JobError/unknownLayout(_:)``, ``JobError/archiveName(_:)``.
     package init(path: String, layout: String, overwrites: Bool) throws(JobError) {
-        guard let layout = WeightLayout(rawValue: layout) else { throw .unknownLayout(layout) }
+        let weights = WeightLayout(rawValue: layout)
+        guard weights != nil || layout == Self.versionLayout else { throw .unknownLayout(layout) }
+        guard weights != nil || VersionSource.isArchive(path) else { throw .archiveName(path) }
         self.path = path
-        self.layout = layout
+        self.layout = weights
         self.overwrites = overwrites
     }
+
+    private static let versionLayout = "version"
 
     private struct Report: Encodable {
         let model: String
@@ -33,12 +39,7 @@ package struct ExportTarget: Sendable {
 
     /// Checks a version as a server does, and writes its weights whole or not at all.
     func write(_ version: Int, _ directory: ModelDirectory, json: Bool) throws -> String {
-        let bundle = try ModelBundle.load(
-            from: directory,
-            version: version,
-            manifestSHA256: directory.manifestDigest(of: version)
-        )
-        let bytes = try bundle.network.encoded(layout: layout)
+        let bytes = try bytes(version, directory)
         do throws(FileError) {
             try overwrites ? WholeFile.replace(path, bytes) : WholeFile.add(path, bytes)
         } catch {
@@ -48,11 +49,24 @@ package struct ExportTarget: Sendable {
             model: directory.model,
             version: version,
             file: path,
-            layout: layout.rawValue,
+            layout: layout?.rawValue ?? Self.versionLayout,
             bytes: bytes.count
         )
         if json { return String(decoding: try StoreJSON.encode(report), as: UTF8.self) }
-        return "model \(report.model): version \(version) written to \(path) as "
-            + "<layer>.\(layout.suffix) \(layout.axes)"
+        let form = layout.map { "<layer>.\($0.suffix) \($0.axes)" } ?? "one tar file"
+        return "model \(report.model): version \(version) written to \(path) as \(form)"
+    }
+
+    private func bytes(_ version: Int, _ directory: ModelDirectory) throws -> [UInt8] {
+        guard let layout else {
+            let bytes = try VersionArchive(version, in: directory).encoded()
+            return VersionSource.isCompressed(path) ? try Gzip.compress(bytes) : bytes
+        }
+        let bundle = try ModelBundle.load(
+            from: directory,
+            version: version,
+            manifestSHA256: directory.manifestDigest(of: version)
+        )
+        return try bundle.network.encoded(layout: layout)
     }
 }

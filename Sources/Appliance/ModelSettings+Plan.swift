@@ -26,7 +26,7 @@ extension ModelSettings {
             holdout: data.holdout,
             margin: retrain.margin,
             gate: gate,
-            keep: retrain.keep,
+            retention: retrain.retention,
             decompressedBytesMax: settings.downloads.decompressedBytesMax
         )
     }

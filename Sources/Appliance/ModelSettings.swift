@@ -227,13 +227,13 @@ package struct MirrorSettings: Sendable, Equatable {
 
 /// When a retrain starts, and what lets its result in.
 package struct RetrainSettings: Sendable, Equatable {
-    /// A cron expression in UTC, or an interval such as `6h`; nil for never.
+    /// A cron expression, or an interval such as `6h`; nil for never.
     package var schedule: String?
     /// Most seconds of random delay added to each scheduled start.
     package var jitterSecondsMax: Int
     /// Whether a drift alarm starts one.
     package var onDrift: Bool
-    /// Seconds between two retrains started by drift.
+    /// Seconds between two retrains started by drift or feedback.
     package var driftCooldownSeconds: Int
     /// How much worse than the champion a candidate may score, in the score's unit.
     package var margin: Double
@@ -241,6 +241,8 @@ package struct RetrainSettings: Sendable, Equatable {
     package var secondsMax: Int
     /// Versions kept on disk besides the current one.
     package var keep: Int
+    /// What bounds the runs.
+    package var run: RunSettings
 }
 
 /// How live inputs are watched.

@@ -4,9 +4,9 @@ internal import ModelStore
 /// What `leeway models` does: on the store alone, so that it works on a stopped appliance, and a
 /// running one follows within 200 ms.
 package struct ModelsJob {
-    private let settings: Settings
-    private let model: String?
-    private let json: Bool
+    let settings: Settings
+    let model: String?
+    let json: Bool
 
     /// A thing to do.
     package enum Command {
@@ -16,6 +16,12 @@ package struct ModelsJob {
         case show(Int?)
         /// Check one version, or all.
         case verify(Int?)
+        /// Put the store in order.
+        case repair
+        /// Remove what the retention does not keep; with `dryRun` only tell it.
+        case prune(keep: Int?, days: Int?, dryRun: Bool)
+        /// Bring a version from another store.
+        case importing(VersionSource, promotes: Bool)
         /// Make a version current.
         case promote(Int, reason: String)
         /// Make the version before current.
@@ -45,6 +51,11 @@ package struct ModelsJob {
         case .list: return (try list(directory), 0)
         case .show(let version): return (try show(directory, version), 0)
         case .verify(let version): return try verify(directory, version)
+        case .repair: return try repair(directory)
+        case .prune(let keep, let days, let dryRun):
+            return (try prune(directory, keep, days, dryRun: dryRun), 0)
+        case .importing(let source, let promotes):
+            return (try source.add(to: directory, promotes: promotes, json: json), 0)
         case .promote(let version, let reason):
             let previous = try directory.promote(
                 version,
@@ -66,7 +77,12 @@ package struct ModelsJob {
         }
     }
 
-    private static var now: Date {
+    /// The exit code of an error.
+    package static func code(of error: any Error) -> Int32 {
+        if case StoreError.locked = error { 4 } else { 1 }
+    }
+
+    static var now: Date {
         Date(timeIntervalSince1970: Double(ProcessEnvironment.now()))
     }
 
@@ -165,17 +181,8 @@ package struct ModelsJob {
     private func verify(_ directory: ModelDirectory, _ version: Int?) throws -> (String, Int32) {
         let versions = try version.map { [$0] } ?? directory.versions()
         let checks = versions.map { version in
-            do {
-                let bundle = try ModelBundle.load(
-                    from: directory,
-                    version: version,
-                    manifestSHA256: directory.manifestDigest(of: version)
-                )
-                _ = try ActiveModel(bundle)
-                return Check(version: version, valid: true, problem: nil)
-            } catch {
-                return Check(version: version, valid: false, problem: "\(error)")
-            }
+            let problem = directory.problem(with: version)
+            return Check(version: version, valid: problem == nil, problem: problem)
         }
         let code: Int32 = checks.allSatisfy(\.valid) ? 0 : 1
         if json { return (String(decoding: try StoreJSON.encode(checks), as: UTF8.self), code) }
@@ -211,6 +218,8 @@ package enum JobError: Error, CustomStringConvertible, Sendable {
     case unknownPart(String)
     /// Neither of the layouts that weights are written in.
     case unknownLayout(String)
+    /// A tar file that would not be known as one by its name.
+    case archiveName(String)
     /// Something is where a new file should be.
     case fileExists(String)
 
@@ -222,11 +231,13 @@ package enum JobError: Error, CustomStringConvertible, Sendable {
         case .ambiguousModel(let known):
             "--model is needed: the configuration has \(known.joined(separator: ", "))"
         case .unknownTrigger(let word):
-            "--trigger \(word): expected bootstrap, schedule, drift or manual"
+            "--trigger \(word): expected bootstrap, schedule, drift, feedback or manual"
         case .unknownPart(let word):
             "--set \(word): expected train or holdout"
         case .unknownLayout(let word):
-            "--layout \(word): expected pytorch or keras"
+            "--layout \(word): expected pytorch, keras or version"
+        case .archiveName(let path):
+            "\(path): a whole version goes into a file whose name ends in .tar, .tar.gz or .tgz"
         case .fileExists(let path):
             "\(path): is there already: name another file, or say --overwrite"
         }

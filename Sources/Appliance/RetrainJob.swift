@@ -58,7 +58,9 @@ package struct RetrainJob {
             BackgroundProcess.endWithParent()
             BackgroundProcess.lowerPriority()
         }
+        BackgroundProcess.limitMemory(model.retrain.run.memoryBytesMax)
         do {
+            try settings.checkDisk()
             try TransferLibrary.initialise()
             // A person sees the progress; what would be logged besides must matter.
             var log = settings.log

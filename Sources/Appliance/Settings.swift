@@ -22,6 +22,8 @@ package struct Settings: Sendable, Equatable {
     package var computeThreads: Int
     /// Whether clients are told how long the parts of a prediction took.
     package var serverTiming: Bool
+    /// Room on the disk of the state directory below which no retrain starts, in bytes; 0 for none.
+    package var diskFreeBytesMin: Int
     /// How long a shutdown goes on as before but for `/readyz`, in seconds.
     package var shutdownDelaySeconds: Int
     /// Memory that the process may take, in bytes; 0 is the container's limit, if it has one.

@@ -90,6 +90,7 @@ extension Settings {
         part = top.section("tls", doc: "certificates of both listeners")
         tls = CertificateSettings(&part)
         state = top.string("state", default: ".leeway", doc: "state directory")
+        diskFreeBytesMin = Self.diskBound(&top)
         eventLoops = top.integer(
             "event_loops",
             default: 0,
@@ -122,6 +123,15 @@ extension Settings {
         values = reading.values
         check(top)
         top.finish()
+    }
+
+    private static func diskBound(_ top: inout SettingsSection) -> Int {
+        top.integer(
+            "disk_free_bytes_min",
+            default: 256 << 20,
+            in: 0...(1 << 50),
+            doc: "free bytes on the disk of the state directory below which no retrain starts"
+        )
     }
 
     /// What bounds the process and its end.

@@ -255,7 +255,7 @@ extension RetrainSettings {
     init(_ section: inout SettingsSection) {
         schedule = section.optionalString(
             "schedule",
-            doc: "cron expression in UTC (0 3 * * *) or interval (30m, 6h, 1d); empty for never"
+            doc: "cron expression (0 3 * * *) or interval (30m, 6h, 1d); empty for never"
         )
         if let schedule {
             do {
@@ -275,7 +275,7 @@ extension RetrainSettings {
             "drift_cooldown_seconds",
             default: 3600,
             in: 0...31_536_000,
-            doc: "seconds between two retrains started by drift"
+            doc: "seconds between two retrains started by drift or feedback"
         )
         margin = section.number(
             "margin",
@@ -295,6 +295,7 @@ extension RetrainSettings {
             in: 1...10_000,
             doc: "versions kept on disk besides the current one"
         )
+        run = RunSettings(&section)
         section.finish()
     }
 }

@@ -46,6 +46,12 @@ package struct RetrainingPlan: Sendable {
     /// Largest file after decompression, in bytes.
     package var decompressedBytesMax: Int
 
+    /// Versions kept besides the current one.
+    package var keep: Int {
+        get { retention.keep }
+        set { retention.keep = newValue }
+    }
+
     /// Images, or tables.
     package enum Input: Sendable {
         /// Images of a shape, in IDX files; pixels are divided by the scale.

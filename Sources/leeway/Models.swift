@@ -8,7 +8,7 @@ struct Models: AsyncParsableCommand {
             "Shows and changes which version of a model is current; brings and takes weights.",
         subcommands: [
             List.self, Show.self, Verify.self, Promote.self, Rollback.self, Import.self,
-            Export.self,
+            Export.self, Prune.self,
         ],
         defaultSubcommand: List.self
     )
@@ -32,7 +32,7 @@ struct Models: AsyncParsableCommand {
             } catch let error as JobError {
                 throw Exit.usage("\(error)")
             } catch {
-                throw Exit.failure("\(error)", code: 1)
+                throw Exit.failure("\(error)", code: ModelsJob.code(of: error))
             }
         }
     }
@@ -57,11 +57,53 @@ struct Models: AsyncParsableCommand {
     /// Reads every byte of the versions and runs their self-tests.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Checks digests, shapes and self-tests of one or all versions."
+            abstract: "Checks digests, shapes and self-tests of one or all versions.",
+            discussion: """
+                --repair puts the store in order: unfinished files are removed, the journal is \
+                made whole, damaged versions are moved to the folder quarantine, and a pointer \
+                that names none that is valid goes back to the newest one.
+
+                Exit code 0: all valid, or put in order. 1: something is damaged, or nothing is \
+                left to be served. 4: a retrain holds the lock (--repair).
+                """
         )
         @OptionGroup var options: Options
+        @Flag(help: "Put the store in order.") var repair = false
         @Argument(help: "The version; all when none is named.") var version: Int?
-        func run() async throws { try options.run(.verify(version)) }
+
+        func validate() throws {
+            if repair && version != nil {
+                throw ValidationError("--repair is of the whole store: name no version")
+            }
+        }
+
+        func run() async throws { try options.run(repair ? .repair : .verify(version)) }
+    }
+
+    /// Removes versions that nothing needs.
+    struct Prune: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes versions beyond a number or an age.",
+            discussion: """
+                The current version, the one that a rollback would go to, a pinned one and one \
+                that is being released always stay. What is not said here is the \
+                configuration's retrain.keep and retrain.keep_days.
+                """
+        )
+        @OptionGroup var options: Options
+        @Option(help: "Versions kept besides the current one.") var keep: Int?
+        @Option(help: "Days after which a version is removed; 0 for never.") var days: Int?
+        @Flag(help: "Tell what would be removed, and remove nothing.") var dryRun = false
+
+        func validate() throws {
+            guard (keep ?? 1) >= 1, (0...36_500).contains(days ?? 0) else {
+                throw ValidationError("expected --keep of 1 or more and --days of 0 to 36500")
+            }
+        }
+
+        func run() async throws {
+            try options.run(.prune(keep: keep, days: days, dryRun: dryRun))
+        }
     }
 
     /// Makes a version current; a running server takes it within 200 ms.

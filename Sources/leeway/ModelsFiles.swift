@@ -5,9 +5,14 @@ extension Models {
     /// Weights that were fitted elsewhere become a version, if the gate lets them.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Publishes weights from Keras, PyTorch or NumPy as a new version.",
+            abstract: "Brings weights from Keras, PyTorch or NumPy, or a version of another store.",
             discussion: """
-                FILE is a safetensors file of F32, F16, BF16 or F64 tensors:
+                FILE.tar, .tar.gz or .tgz is a whole version that models export --layout version \
+                wrote: each file is checked against its digest, the self-test must pass, and it \
+                is added under the next number. The current version stays current without \
+                --promote.
+
+                Any other FILE is a safetensors file of F32, F16, BF16 or F64 tensors:
                   <layer>.weight [outputs, inputs], as PyTorch's nn.Linear has it,
                   <layer>.kernel [inputs, outputs], as Keras' Dense and NumPy have it,
                   <layer>.bias [outputs]; zeros when it is missing.
@@ -21,9 +26,20 @@ extension Models {
                 """
         )
         @OptionGroup var options: Options
-        @Argument(help: "The safetensors file.") var file: String
+        @Argument(help: "The safetensors file, or the tar file of a version.") var file: String
+        @Flag(help: "Make the version of a tar file current.") var promote = false
 
         func run() async throws {
+            do {
+                if let source = try VersionSource(file) {
+                    return try options.run(.importing(source, promotes: promote))
+                }
+            } catch let code as ExitCode {
+                throw code
+            } catch {
+                throw Exit.failure("\(error)", code: 1)
+            }
+            if promote { throw Exit.usage("--promote is for the tar file of a version") }
             let job = RetrainJob(
                 settings: try options.configuration.settings(),
                 model: options.model,
@@ -39,8 +55,10 @@ extension Models {
     /// The weights of a version as a file for others.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Writes a version's weights as a safetensors file.",
+            abstract: "Writes a version's weights as a safetensors file, or all of it as one.",
             discussion: """
+                version: the whole version as a tar file, compressed where the name ends in .gz \
+                or .tgz, for models import elsewhere.
                 pytorch: layers.<i>.weight [outputs, inputs]; keras: layers.<i>.kernel \
                 [inputs, outputs]; both: layers.<i>.bias [outputs], all F32. The file appears \
                 whole or not at all, and import reads it back bit for bit.
@@ -49,7 +67,7 @@ extension Models {
         @OptionGroup var options: Options
         @Argument(help: "The file to write.") var file: String
         @Option(help: "The version; the current one if none is named.") var version: Int?
-        @Option(help: "pytorch or keras.") var layout = "pytorch"
+        @Option(help: "pytorch, keras or version.") var layout = "pytorch"
         @Flag(help: "Replace a file that is there.") var overwrite = false
 
         func run() async throws {

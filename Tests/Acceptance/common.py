@@ -524,6 +524,14 @@ class Metrics:
         found = [v for (n, present), v in self.series.items() if n == name and wanted <= present]
         return sum(found) if found else None
 
+    def bucket(self, name, bound):
+        """How many observations of a histogram, all its series together, were within a bound."""
+        return sum(
+            value
+            for (n, present), value in self.series.items()
+            if n == f"{name}_bucket" and float(dict(present)["le"]) == bound
+        )
+
     def labels(self, name, label):
         """The values that a label has in the series of this name."""
         return sorted(dict(k)[label] for n, k in self.series if n == name and label in dict(k))

@@ -59,7 +59,19 @@ class Store:
             if self.known.setdefault(number, manifest) != manifest:
                 self.problems.append(f"{moment}: version {number} has changed")
         self.verify(moment, current[0])
+        self.read_journal(moment)
         return current[0]
+
+    def read_journal(self, moment):
+        """Every whole line of the journal is an entry."""
+        lines = (self.folder / "journal.jsonl").read_bytes().split(b"\n")[:-1]
+        try:
+            events = [json.loads(line)["event"] for line in lines]
+        except (ValueError, KeyError, TypeError) as error:
+            self.problems.append(f"{moment}: journal: {error}")
+            return
+        if "published" not in events:
+            self.problems.append(f"{moment}: journal: no publication in {len(events)} lines")
 
     def manifest(self, number):
         """The bytes of a version's manifest, which holds the digest of everything else."""
@@ -97,7 +109,8 @@ class Store:
             self.problems.append(f"{moment}: next run made {version}, current is {current}")
         self.current = current
         litter = [name for name in os.listdir(self.folder / "versions") if not name.isdigit()]
-        usual = {"versions", "current", "journal.jsonl", "lock", "drift-state", "example.json"}
+        usual = {"versions", "current", "journal.jsonl", "lock", "drift-state", "example.json",
+                 "retrain-state", "release-lock"}  # fmt: skip
         litter += sorted(set(os.listdir(self.folder)) - usual)
         if litter:
             self.problems.append(f"{moment}: left behind after the next run: {litter}")

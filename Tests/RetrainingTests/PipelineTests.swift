@@ -130,7 +130,7 @@ import Testing
     func pruned() async throws {
         let shop = try Workshop()
         var plan = try shop.images()
-        plan.retention.keep = 1
+        plan.keep = 1
         for _ in 0..<4 { try await shop.run(plan) }
         #expect(try shop.store.versions() == [3, 4])
     }
