@@ -31,10 +31,7 @@ package struct ApplianceServer: Sendable {
     package func run() async throws {
         TLSLibrary.initialise()
         ProcessUsage.raiseDescriptorsMax()
-        let loopCount = settings.eventLoops > 0 ? settings.eventLoops : ProcessorCount.usable
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: loopCount)
-        let lane = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let compute = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (group, lane, compute) = loops()
         let parts = try ApplianceParts(settings, shards: loopCount + 1)
         let now = ProcessEnvironment.now()
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
@@ -48,6 +45,7 @@ package struct ApplianceServer: Sendable {
             supervisor: retraining.supervisor,
             drift: watching.service,
             followers: followers,
+            releases: serving.releases,
             traffic: TrafficHistory(parts.registry)
         )
         let lifecycle = Lifecycle(settings)
@@ -77,6 +75,21 @@ package struct ApplianceServer: Sendable {
         defer { parts.logging.sink.shutdown() }
         try await runAll(services, parts.logging.logger("appliance"))
         for loops in [compute, group, lane] { try? await loops.shutdownGracefully() }
+    }
+
+    private var loopCount: Int {
+        settings.eventLoops > 0 ? settings.eventLoops : ProcessorCount.usable
+    }
+
+    /// The event loops of the api, that of the operations listener, and that of the batcher.
+    private func loops() -> (
+        MultiThreadedEventLoopGroup, MultiThreadedEventLoopGroup, MultiThreadedEventLoopGroup
+    ) {
+        (
+            MultiThreadedEventLoopGroup(numberOfThreads: loopCount),
+            MultiThreadedEventLoopGroup(numberOfThreads: 1),
+            MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        )
     }
 
     /// What goes on in the background.
@@ -168,6 +181,7 @@ struct ApplianceParts: Sendable {
                 metrics: servingMetrics,
                 logger: logging.logger("store"),
                 clock: WallTime.now,
+                releases: serving.releases,
                 wentLive: { active in
                     await watching.service.begin(active)
                     await retraining.supervisor.noteLive(
@@ -210,18 +224,47 @@ extension ApplianceParts {
     }
 }
 
+extension ApplianceParts {
+    /// Decides on candidates of every model.
+    func releases() throws -> ReleaseService {
+        let models = settings.models
+        let drift = try models.filter(\.drift.enabled).map { ($0.name, try $0.drift.settings()) }
+        return ReleaseService(
+            settings: Dictionary(uniqueKeysWithValues: models.map { ($0.name, $0.staged) }),
+            drift: Dictionary(uniqueKeysWithValues: drift),
+            directories: directories,
+            metrics: try ReleaseMetrics(registry),
+            logger: logging.logger("release"),
+            clock: WallTime.now
+        )
+    }
+}
+
+extension DriftChoices {
+    /// As the monitor takes them.
+    func settings() throws -> DriftSettings {
+        try DriftSettings(
+            tolerance: tolerance,
+            falseAlarmInterval: Double(falseAlarmInterval)
+        )
+    }
+}
+
 /// The event loops' responders, and the batcher behind them.
 struct ServingParts: Sendable {
     let settings: ServingSettings
     let table: EndpointTable
     let loops: ServingLoops
     let planner: BatchPlanner
+    let releases: ReleaseService
     /// Keeps labelled rows; nil where no model's are kept.
     private let capture: CaptureService?
 
     /// What runs beside the loops.
     var jobs: [any Service] {
-        capture.map { capture in [Job("capture") { await capture.run() }] } ?? []
+        let releases = releases
+        return [Job("releases") { await releases.run() }]
+            + (capture.map { capture in [Job("capture") { await capture.run() }] } ?? [])
     }
 
     init(
@@ -250,6 +293,8 @@ struct ServingParts: Sendable {
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
         try await loops.attach(parts.access)
+        releases = try parts.releases()
+        await releases.attach(loops)
         capture = try parts.capture()
         var keep: (@Sendable ([CapturedRow]) async -> Void)?
         if let capture { keep = { rows in await capture.take(rows) } }
@@ -257,6 +302,7 @@ struct ServingParts: Sendable {
             FeedbackService(
                 models: parts.settings.models.filter(\.feedback.enabled).map(\.name),
                 metrics: FeedbackMetrics(parts.registry),
+                releases: releases,
                 capture: keep
             )
         )
@@ -316,16 +362,7 @@ struct DriftParts: Sendable {
     init(_ parts: ApplianceParts, _ retraining: RetrainingParts) throws {
         let supervisor = retraining.supervisor
         let watched = parts.settings.models.filter(\.drift.enabled)
-        let settings = try watched.map { model in
-            let choices = model.drift
-            return (
-                model.name,
-                try DriftSettings(
-                    tolerance: choices.tolerance,
-                    falseAlarmInterval: Double(choices.falseAlarmInterval)
-                )
-            )
-        }
+        let settings = try watched.map { ($0.name, try $0.drift.settings()) }
         service = DriftService(
             settings: Dictionary(uniqueKeysWithValues: settings),
             metrics: try DriftMetrics(parts.registry),

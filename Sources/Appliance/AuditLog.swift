@@ -9,7 +9,7 @@ internal import Telemetry
 struct AuditLog: Sendable {
     /// What somebody did or wanted to do.
     enum Action: String, CaseIterable {
-        case retrain, promote, rollback, load, unload, acknowledge, reload, swap, access
+        case retrain, promote, rollback, pin, unpin, load, unload, acknowledge, reload, swap, access
         case logLevel = "log_level"
     }
 

@@ -1,4 +1,5 @@
 internal import Retraining
+internal import Serving
 
 /// How one entry of `models` is read.
 extension ModelSettings {
@@ -28,13 +29,18 @@ extension ModelSettings {
         data = DataSettings(&part)
         part = section.section("retrain", doc: "when a retrain starts, and what lets it in")
         retrain = RetrainSettings(&part)
-        _ = section.choice(
+        release = section.choice(
             "release",
             default: Release.immediate,
-            doc: "a candidate that passes the gate is served at once"
+            doc: "a candidate that passes the gate is served at once, or staged"
         )
         part = section.section("gate", doc: "what a candidate has to show before it is served")
         gate = GateRules(&part)
+        part = section.section(
+            "staged",
+            doc: "how a candidate comes to the clients with release: staged"
+        )
+        staged = StagingSettings(&part)
         part = section.section("drift", doc: "how live inputs are watched")
         drift = DriftChoices(&part)
         part = section.section("feedback", doc: "labels that come after the predictions")
@@ -45,11 +51,6 @@ extension ModelSettings {
         batching = BatchingChoices(&part)
         check(section)
         section.finish()
-    }
-
-    /// How a candidate that passed the gate goes live.
-    enum Release: String, CaseIterable {
-        case immediate
     }
 
     private func check(_ section: SettingsSection) {

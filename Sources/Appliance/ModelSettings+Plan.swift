@@ -2,6 +2,7 @@ internal import Features
 internal import ModelStore
 internal import NeuralNetwork
 internal import Retraining
+internal import Serving
 
 /// How the words of the configuration become what the parts work with.
 extension ModelSettings {
@@ -26,6 +27,7 @@ extension ModelSettings {
             holdout: data.holdout,
             margin: retrain.margin,
             gate: gate,
+            release: planRelease,
             retention: retrain.retention,
             decompressedBytesMax: settings.downloads.decompressedBytesMax
         )
@@ -34,6 +36,13 @@ extension ModelSettings {
     /// The words of the configuration are the engine's.
     private var planActivation: NeuralNetwork.Activation {
         NeuralNetwork.Activation(rawValue: network.activation.rawValue) ?? .relu
+    }
+
+    private var planRelease: RetrainingPlan.Release {
+        switch release {
+        case .immediate: .immediate
+        case .staged: .staged(staged.shadowRows > 0 ? .shadow : .canary)
+        }
     }
 
     private var modelTask: ModelTask {

@@ -1,4 +1,5 @@
 package import Retraining
+package import Serving
 
 /// One model: what it learns, from which data, and when it is made anew.
 package struct ModelSettings: Sendable, Equatable {
@@ -22,6 +23,10 @@ package struct ModelSettings: Sendable, Equatable {
     package var retrain: RetrainSettings
     /// What a candidate has to show before it is served.
     package var gate: GateRules
+    /// How a candidate that has shown it goes live.
+    package var release: Release
+    /// How a staged release goes on.
+    package var staged: StagingSettings
     /// How live inputs are watched.
     package var drift: DriftChoices
     /// How labels find the rows that were predicted.
@@ -30,6 +35,14 @@ package struct ModelSettings: Sendable, Equatable {
     package var capture: CaptureSettings
     /// Who computes predictions, and how long requests may wait for it.
     package var batching: BatchingChoices
+
+    /// How a candidate that passed the gates goes live.
+    package enum Release: String, CaseIterable, Sendable {
+        /// At once.
+        case immediate
+        /// By a shadow and a canary.
+        case staged
+    }
 
     /// What a model's outputs mean.
     package enum Task: String, CaseIterable, Sendable {

@@ -24,8 +24,12 @@ package struct ModelsJob {
         case importing(VersionSource, promotes: Bool)
         /// Make a version current.
         case promote(Int, reason: String)
-        /// Make the version before current.
+        /// Take the candidate back, or make the version before current.
         case rollback(reason: String)
+        /// Keep a version current; nil is the one that is.
+        case pin(Int?, reason: String)
+        /// Let automation go on.
+        case unpin(reason: String)
         /// Write the weights of one version, or of the current one, to a file.
         case export(Int?, to: ExportTarget)
     }
@@ -72,6 +76,20 @@ package struct ModelsJob {
                 now: Self.now
             )
             return (changed(directory, "rolled back to", version, previous), 0)
+        case .pin(let version, let reason):
+            let previous = try directory.current()?.version
+            return (
+                changed(
+                    directory,
+                    "pinned",
+                    try directory.pin(version, Self.note(reason)),
+                    previous
+                ),
+                0
+            )
+        case .unpin(let reason):
+            let version = try directory.unpin(Self.note(reason))
+            return (changed(directory, "unpinned", version ?? 0, version), 0)
         case .export(let version, let target):
             return (try target.write(try chosen(version, directory), directory, json: json), 0)
         }
@@ -86,9 +104,14 @@ package struct ModelsJob {
         Date(timeIntervalSince1970: Double(ProcessEnvironment.now()))
     }
 
+    private static func note(_ reason: String) -> ReleaseNote {
+        ReleaseNote(actor: ProcessEnvironment.userName(), reason: reason, time: now)
+    }
+
     private struct Row: Encodable {
         let version: Int
         let current: Bool
+        let labels: [String]
         let created: Date?
         let trigger: String?
         let rows: Int?
@@ -98,12 +121,14 @@ package struct ModelsJob {
 
     private func list(_ directory: ModelDirectory) throws -> String {
         let current = try directory.current()?.version
+        let labels = directory.labels()
         let rows = try directory.versions().map { version in
             do {
                 let manifest = try Manifest.read(from: directory, version: version)
                 return Row(
                     version: version,
                     current: version == current,
+                    labels: labels[version] ?? [],
                     created: manifest.created,
                     trigger: manifest.training.trigger,
                     rows: manifest.data.trainRows,
@@ -114,6 +139,7 @@ package struct ModelsJob {
                 return Row(
                     version: version,
                     current: version == current,
+                    labels: labels[version] ?? [],
                     created: nil,
                     trigger: nil,
                     rows: nil,
@@ -128,7 +154,8 @@ package struct ModelsJob {
             let mark = row.current ? "*" : " "
             let time = row.created.map { $0.formatted(.iso8601) } ?? "?"
             let score = row.scores.map(Self.text) ?? (row.problem ?? "")
-            return "\(mark) \(row.version)  \(time)  \(row.trigger ?? "?")  \(score)"
+            let labels = row.labels.isEmpty ? "" : "  [\(row.labels.joined(separator: ", "))]"
+            return "\(mark) \(row.version)  \(time)  \(row.trigger ?? "?")  \(score)\(labels)"
         }
         return lines.joined(separator: "\n")
     }

@@ -13,6 +13,7 @@ struct Operations: Sendable {
     let supervisor: RetrainingSupervisor
     let drift: DriftService
     let followers: [ModelFollower]
+    let releases: ReleaseService
     let traffic: TrafficHistory
 
     /// Whether each model answers, told without waiting.
@@ -53,6 +54,16 @@ struct Operations: Sendable {
                     )
                 }
             },
+            pin: { model, version, caller in
+                await change(model, .pin, caller) { directory in
+                    try directory.pin(version, note(caller))
+                }
+            },
+            unpin: { model, caller in
+                await change(model, .unpin, caller) { directory in
+                    try directory.unpin(note(caller)) ?? 0
+                }
+            },
             load: { model, caller in await load(model, caller) },
             unload: { model, caller in await unload(model, caller) },
             acknowledge: { model, caller in await acknowledge(model, caller) },
@@ -65,6 +76,14 @@ struct Operations: Sendable {
 
     private static var now: Date {
         Date(timeIntervalSince1970: ProcessEnvironment.nowWithFraction())
+    }
+
+    private func note(_ caller: OperationsActions.Caller) -> ReleaseNote {
+        ReleaseNote(
+            actor: caller.actor,
+            reason: "request \(caller.requestName)",
+            time: Self.now
+        )
     }
 
     private typealias Result = OperationsActions.Result

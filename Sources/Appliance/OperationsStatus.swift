@@ -32,6 +32,10 @@ struct ApplianceStatus: Encodable, Sendable {
         let problem: String?
         let retrain: RetrainingSupervisor.Status?
         let drift: Drift?
+        /// The candidate on its way; nil when there is none.
+        let release: ReleaseSummary?
+        /// The version that automation leaves in its place; nil when none is pinned.
+        let pinned: Int?
         /// The newest entries, the newest first.
         let journal: [JournalEntry]
     }
@@ -99,6 +103,8 @@ extension Operations {
                     problem: await follower.lastProblem,
                     retrain: await supervisor.status(of: model.name),
                     drift: await drift.summary(of: model.name).map { ApplianceStatus.Drift($0) },
+                    release: await releases.summary(of: model.name),
+                    pinned: parts.directories[model.name]?.pinnedVersion(),
                     journal: journal.suffix(Self.journalMax).reversed()
                 )
             )

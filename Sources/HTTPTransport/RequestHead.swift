@@ -139,6 +139,23 @@ package struct HTTPRequestHead: Sendable {
         try body(bytes.readableBytesUInt8Span.extracting(place(of: name) ?? 0..<0))
     }
 
+    /// The same for a name that is known only while the program runs.
+    ///
+    /// - Parameters:
+    ///   - name: Lower-case ASCII.
+    ///   - body: Gets an empty span when there is no such field.
+    /// - Returns: What the closure returns.
+    package func withValue<Result>(
+        ofField name: Span<UInt8>,
+        _ body: (Span<UInt8>) -> Result
+    ) -> Result {
+        let span = bytes.readableBytesUInt8Span
+        for index in 0..<fields.count where span.spells(name, in: fields[index].name) {
+            return body(span.extracting(fields[index].value))
+        }
+        return body(span.extracting(0..<0))
+    }
+
     /// Whether there is exactly one field of this name and its value is the text, without case.
     ///
     /// - Parameters:
@@ -210,6 +227,17 @@ package struct HTTPRequestHead: Sendable {
 }
 
 extension Span where Element == UInt8 {
+    /// Whether a range holds these lower-case letters and other bytes, in either case.
+    fileprivate func spells(_ name: Span<UInt8>, in range: Range<Int>) -> Bool {
+        guard name.count == range.count else { return false }
+        for index in name.indices {
+            let byte = self[range.lowerBound + index]
+            let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+            guard (isUpper ? byte | 0x20 : byte) == name[index] else { return false }
+        }
+        return true
+    }
+
     /// The byte at an index, or the one that a percent sign there encodes; the index is moved on.
     ///
     /// - Parameters:

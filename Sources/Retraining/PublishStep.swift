@@ -38,17 +38,19 @@ struct PublishStep {
             report: json,
             page: page
         )
-        let version = try directory.publish(draft) { version, previous, digest in
+        let publication = outcome.result.publication(plan)
+        let version = try directory.publish(draft, as: publication) { version, previous, digest in
             JournalEntry(
                 time: now,
-                event: .published,
+                event: publication.event,
                 version: version,
                 previous: previous,
                 actor: trigger.rawValue,
                 reason: outcome.reason,
                 digest: digest,
                 candidate: scores.candidate,
-                champion: scores.champion
+                champion: scores.champion,
+                stage: publication.stage
             )
         }
         // The version is live: what cannot be removed now is no failure, and is tried next time.
@@ -156,6 +158,42 @@ struct PublishStep {
             )
             try body(rows, scratch.probabilities, count)
         }
+    }
+}
+
+extension RetrainingOutcome.Result {
+    /// How a candidate that passed its gates ends: what is pinned stays, and the first version is
+    /// served at once.
+    static func passed(
+        _ plan: RetrainingPlan,
+        _ directory: ModelDirectory,
+        hasChampion: Bool
+    ) -> Self {
+        if hasChampion, directory.pinnedVersion() != nil { return .held }
+        return plan.release == .immediate || !hasChampion ? .published : .staged
+    }
+
+    /// What becomes of the version.
+    fileprivate func publication(_ plan: RetrainingPlan) -> Publication {
+        switch (self, plan.release) {
+        case (.staged, .staged(let stage)): .staged(stage)
+        case (.held, _): .held
+        default: .current
+        }
+    }
+}
+
+extension Publication {
+    fileprivate var event: JournalEntry.Event {
+        switch self {
+        case .current: .published
+        case .staged: .staged
+        case .held: .held
+        }
+    }
+
+    fileprivate var stage: StagedRelease.Stage? {
+        if case .staged(let stage) = self { stage } else { nil }
     }
 }
 

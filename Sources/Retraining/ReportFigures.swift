@@ -21,7 +21,7 @@ struct LineChart {
             let y = 8 + (greatest - value) / up * (Self.height - 32)
             return "\(Self.rounded(x)),\(Self.rounded(y))"
         }
-        let drawn = lines.enumerated().map { index, line in
+        let drawn = lines.filter { !$0.isEmpty }.enumerated().map { index, line in
             let path = line.filter(\.value.isFinite).map { place($0.epoch, $0.value) }
             return "<polyline fill=\"none\" stroke=\"\(Self.colours[index % 2])\" "
                 + "stroke-width=\"1.5\" points=\"\(path.joined(separator: " "))\"/>"
@@ -123,11 +123,11 @@ struct ConfusionTable {
             let cells = names.indices.map { predicted in
                 let count = matrix[truth: truth, predicted: predicted]
                 let share = Double(count) / Double(max(1, total))
-                let shade = LineChart.rounded(share * 10) / 10
+                let shade = min(70, Int(share * 100))
                 let colour = truth == predicted ? "31,111,235" : "179,38,30"
                 return count == 0
                     ? "<td></td>"
-                    : "<td style=\"background:rgba(\(colour),\(min(0.7, shade)))\">\(count)</td>"
+                    : "<td style=\"background:rgba(\(colour),\(shade)%)\">\(count)</td>"
             }
             return "<tr><th>\(names[truth])</th>\(cells.joined())</tr>"
         }

@@ -25,7 +25,7 @@ package enum RetrainingTrigger: String, Codable, CaseIterable, Sendable {
 package struct RetrainingOutcome: Codable, Sendable, Equatable {
     /// The model's name.
     package var model: String
-    /// The version that was published, else the one that is current; nil when there is none.
+    /// The version that was written, else the one that is current; nil when there is none.
     package var version: Int?
     /// Whether a new version went live.
     package var published: Bool
@@ -58,6 +58,10 @@ package struct RetrainingOutcome: Codable, Sendable, Equatable {
         case refused
         /// Data and settings were those of the current version.
         case unchanged
+        /// A new version was written and is a candidate; the current one stays for now.
+        case staged
+        /// A new version was written and nothing more, since another one is pinned.
+        case held
     }
 
     /// Counts of rows.

@@ -77,7 +77,11 @@ package struct RetrainingPipeline {
         let data = try await stages.run(.validate) { try ValidateStep(plan: plan).run(sources) }
         let provenance = try data.provenance(plan, file)
         if trigger.endsWhenUnchanged, let champion, champion.isSameOrigin(as: provenance) {
-            return try unchanged(champion, data, trigger, stages)
+            return try unchanged("version \(champion.version)", champion, data, stages)
+        }
+        if trigger.endsWhenUnchanged, let champion, let tried = directory.triedVersion(provenance) {
+            let words = "version \(tried.version), \(tried.words)"
+            return try unchanged(words, champion, data, stages)
         }
         let candidate = try await candidate(file, data, champion, &stages)
         let scores = try await stages.run(.evaluate) {
@@ -129,9 +133,9 @@ package struct RetrainingPipeline {
     }
 
     private func unchanged(
+        _ version: String,
         _ champion: Champion,
         _ data: TrainingData,
-        _ trigger: RetrainingTrigger,
         _ stages: StageTimes
     ) throws -> RetrainingOutcome {
         RetrainingOutcome(
@@ -139,7 +143,7 @@ package struct RetrainingPipeline {
             version: champion.version,
             published: false,
             result: .unchanged,
-            reason: "data and settings are those of version \(champion.version)",
+            reason: "data and settings are those of \(version)",
             rows: data.counts(fitted: true),
             training: nil,
             evaluation: nil,
@@ -156,11 +160,14 @@ package struct RetrainingPipeline {
         _ scores: EvaluateStep.Result,
         _ stages: StageTimes
     ) -> RetrainingOutcome {
-        RetrainingOutcome(
+        let hasChampion = scores.championVersion != nil
+        let result: RetrainingOutcome.Result =
+            verdict.accepts ? .passed(plan, directory, hasChampion: hasChampion) : .refused
+        return RetrainingOutcome(
             model: plan.model,
             version: scores.championVersion,
-            published: verdict.accepts,
-            result: verdict.accepts ? .published : .refused,
+            published: result == .published,
+            result: result,
             reason: verdict.reason,
             rows: data.counts(fitted: candidate.training != nil),
             training: candidate.training,

@@ -41,6 +41,8 @@ package struct RetrainingPlan: Sendable {
     package var margin: Double
     /// What else a candidate has to show.
     package var gate: GateRules
+    /// How a candidate that has shown it comes to the clients.
+    package var release: Release
     /// Which versions stay on the disk.
     package var retention: Retention
     /// Largest file after decompression, in bytes.
@@ -50,6 +52,14 @@ package struct RetrainingPlan: Sendable {
     package var keep: Int {
         get { retention.keep }
         set { retention.keep = newValue }
+    }
+
+    /// How a candidate comes to the clients.
+    package enum Release: Sendable, Equatable {
+        /// It is served at once.
+        case immediate
+        /// It begins in this stage, unless there is no version to stand beside.
+        case staged(StagedRelease.Stage)
     }
 
     /// Images, or tables.
@@ -108,6 +118,7 @@ package struct RetrainingPlan: Sendable {
         holdout: Double,
         margin: Double,
         gate: GateRules = GateRules(),
+        release: Release = .immediate,
         retention: Retention,
         decompressedBytesMax: Int
     ) {
@@ -129,6 +140,7 @@ package struct RetrainingPlan: Sendable {
         self.holdout = holdout
         self.margin = margin
         self.gate = gate
+        self.release = release
         self.retention = retention
         self.decompressedBytesMax = decompressedBytesMax
     }

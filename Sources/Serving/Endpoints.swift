@@ -37,7 +37,7 @@ package struct Endpoint: Sendable {
         case description, server, models, model(ModelView)
         case statistics, repositoryIndex, load, unload
         case metrics, status, drift
-        case retrain, promote, rollback, acknowledge, logLevel
+        case retrain, promote, rollback, pin, unpin, acknowledge, logLevel
     }
 
     /// What is told of a model.
@@ -209,7 +209,19 @@ package struct Endpoint: Sendable {
         operation(.get, "/drift", .drift, "The state of the drift monitors."),
         operation(.post, "/admin/retrain", .retrain, "Starts a retrain."),
         operation(.post, "/admin/promote", .promote, "Makes a version current."),
-        operation(.post, "/admin/rollback", .rollback, "Makes the version before current."),
+        operation(
+            .post,
+            "/admin/rollback",
+            .rollback,
+            "Takes the candidate back, or makes the version before current."
+        ),
+        operation(
+            .post,
+            "/admin/pin",
+            .pin,
+            "Keeps a version current, whatever retrains and releases decide."
+        ),
+        operation(.post, "/admin/unpin", .unpin, "Lets retrains and releases decide again."),
         operation(.post, "/admin/drift/acknowledge", .acknowledge, "Acknowledges a drift alarm."),
         operation(.post, "/admin/log-level", .logLevel, "Changes the level of the log."),
     ]

@@ -5,6 +5,7 @@ internal import ModelStore
 package actor FeedbackService {
     private let metrics: FeedbackMetrics
     private let capture: (@Sendable ([CapturedRow]) async -> Void)?
+    private let releases: ReleaseService?
     private var loops: ServingLoops?
     private var windows: [Version: FeedbackWindow] = [:]
 
@@ -21,13 +22,16 @@ package actor FeedbackService {
     /// - Parameters:
     ///   - models: The models' names.
     ///   - metrics: What Prometheus learns.
+    ///   - releases: Is told of labelled rows, by which it judges candidates.
     ///   - capture: Is given the rows that are to be kept; nil where nothing is.
     package init(
         models: [String],
         metrics: FeedbackMetrics,
+        releases: ReleaseService? = nil,
         capture: (@Sendable ([CapturedRow]) async -> Void)? = nil
     ) {
         self.metrics = metrics
+        self.releases = releases
         self.capture = capture
         for model in models { metrics.prepare(model: model) }
     }
@@ -54,6 +58,11 @@ package actor FeedbackService {
             }
         }
         for model in Set(changed.map(\.model)) { forgetOld(model) }
+        if let releases {
+            await releases.labelled(
+                outcomes.compactMap { if case .joined(let row) = $0 { row } else { nil } }
+            )
+        }
         await keep(outcomes)
         return outcomes
     }

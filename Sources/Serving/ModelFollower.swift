@@ -31,6 +31,9 @@ package actor ModelFollower {
     /// Since when versions are there, but no pointer to one.
     private var unpointedSince: ContinuousClock.Instant?
     private let patience: Duration
+    /// The candidate beside the version that answers.
+    private let candidates: CandidateFollower
+    private var answering: CandidateFollower.Version?
     /// The version that answered before: its counters stay until the next swap, so that a scrape
     /// still finds its last rows.
     private var before: LiveVersion?
@@ -63,6 +66,7 @@ package actor ModelFollower {
     ///   - clock: The time.
     ///   - patience: How long a store with versions and without a pointer may be one in which the
     ///     first version is just being published.
+    ///   - releases: Decides on candidates; nil where none are looked at.
     ///   - wentLive: Called after each swap.
     ///   - nothingToServe: Called when versions are there, but none passes its checks.
     package init(
@@ -73,6 +77,7 @@ package actor ModelFollower {
         logger: Logger,
         clock: @escaping @Sendable () -> WallTime,
         patience: Duration = .seconds(2),
+        releases: ReleaseService? = nil,
         wentLive: @escaping @Sendable (ActiveModel) async -> Void,
         nothingToServe: @escaping @Sendable () async -> Void
     ) {
@@ -83,6 +88,14 @@ package actor ModelFollower {
         self.logger = logger
         self.clock = clock
         self.patience = patience
+        candidates = CandidateFollower(
+            directory: directory,
+            loops: loops,
+            planner: planner,
+            metrics: metrics,
+            logger: logger,
+            releases: releases
+        )
         self.wentLive = wentLive
         self.nothingToServe = nothingToServe
         shared = Mutex(ModelState(name: directory.model))
@@ -113,6 +126,8 @@ package actor ModelFollower {
     /// - Throws: What a closed loop throws.
     package func unload() async throws {
         isUnloaded = true
+        answering = nil
+        release(await candidates.remove())
         release(try await loops.remove(directory.model))
         metrics.versions.ready.series([directory.model]).set(0)
         if let old = live { metrics.versions.info.remove(Self.labels(old, directory.model)) }
@@ -141,6 +156,11 @@ package actor ModelFollower {
     /// Looks at the pointer once, and swaps when it has changed.
     package func look() async {
         releaseRetired()
+        await followPointer()
+        release(await candidates.follow(answering))
+    }
+
+    private func followPointer() async {
         do {
             guard !isUnloaded, let pointer = try namedVersion(), pointer != seen || isRetryDue
             else {
@@ -220,6 +240,7 @@ package actor ModelFollower {
     }
 
     private func swap(to pointer: ModelDirectory.Pointer) async throws {
+        if let candidate = candidates.promoted(to: pointer) { return try await swap(candidate) }
         let start = ContinuousClock.now
         let model = try ActiveModel(
             ModelBundle.load(
@@ -232,6 +253,16 @@ package actor ModelFollower {
         try await swap(model)
     }
 
+    /// A candidate is in place on every loop already.
+    private func swap(_ candidate: CandidateFollower.Version) async throws {
+        let installing = ContinuousClock.now
+        let released = try await loops.promoteCandidate(directory.model)
+        metrics.batches.tell(directory.model, candidate.policy)
+        observe(.install, since: installing)
+        try await took(candidate, released)
+        await candidates.ended()
+    }
+
     private func swap(_ model: ActiveModel) async throws {
         let measuring = ContinuousClock.now
         let policy = planner.policy(for: model)
@@ -241,11 +272,22 @@ package actor ModelFollower {
         let released = try await loops.install(model, metrics: series, policy: policy)
         metrics.batches.tell(model.name, policy)
         observe(.install, since: installing)
+        let version = CandidateFollower.Version(model: model, series: series, policy: policy)
+        try await took(version, released)
+    }
+
+    /// What follows when a version is on every loop.
+    private func took(
+        _ version: CandidateFollower.Version,
+        _ released: [ActiveModel]
+    ) async throws {
+        let model = version.model
         // Taken out of service while this version was on its way.
         guard !isUnloaded else {
             seen = nil
             return release(released + (try await loops.remove(model.name)))
         }
+        answering = version
         let old = live
         let now = clock()
         live = LiveVersion(

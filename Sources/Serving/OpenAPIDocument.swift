@@ -93,14 +93,17 @@ struct OpenAPIDocument {
 
     private func queries(_ action: Endpoint.Action) -> [JSONTree] {
         switch action {
-        case .predict, .retrain, .rollback, .acknowledge:
+        case .predict, .retrain, .rollback, .unpin, .acknowledge:
             let isNeeded = settings.defaultModel == nil
             return [OperationParts.query("model", among: settings.models, isNeeded: isNeeded)]
-        case .promote:
+        case .promote, .pin:
             let version: JSONTree = ["type": "integer", "minimum": 1]
             return [
                 OperationParts.query("model", among: settings.models, isNeeded: false),
-                ["name": "version", "in": "query", "required": true, "schema": version],
+                [
+                    "name": "version", "in": "query", "required": .boolean(action == .promote),
+                    "schema": version,
+                ],
             ]
         default: return []
         }

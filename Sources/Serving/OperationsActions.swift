@@ -43,6 +43,10 @@ package struct OperationsActions: Sendable {
     package var promote: @Sendable (_ model: String?, _ version: Int, Caller) async -> Result
     /// Makes the version before current.
     package var rollback: @Sendable (_ model: String?, Caller) async -> Result
+    /// Keeps a version current whatever automation decides; nil is the one that is.
+    package var pin: @Sendable (_ model: String?, _ version: Int?, Caller) async -> Result
+    /// Lets automation go on.
+    package var unpin: @Sendable (_ model: String?, Caller) async -> Result
     /// Takes a model's current version into service.
     package var load: @Sendable (_ model: String, Caller) async -> Result
     /// Takes a model out of service.
@@ -62,6 +66,8 @@ package struct OperationsActions: Sendable {
         retrain: @escaping @Sendable (_ model: String?, Caller) async -> Result,
         promote: @escaping @Sendable (_ model: String?, _ version: Int, Caller) async -> Result,
         rollback: @escaping @Sendable (_ model: String?, Caller) async -> Result,
+        pin: @escaping @Sendable (_ model: String?, _ version: Int?, Caller) async -> Result,
+        unpin: @escaping @Sendable (_ model: String?, Caller) async -> Result,
         load: @escaping @Sendable (_ model: String, Caller) async -> Result,
         unload: @escaping @Sendable (_ model: String, Caller) async -> Result,
         acknowledge: @escaping @Sendable (_ model: String?, Caller) async -> Result,
@@ -74,6 +80,8 @@ package struct OperationsActions: Sendable {
         self.retrain = retrain
         self.promote = promote
         self.rollback = rollback
+        self.pin = pin
+        self.unpin = unpin
         self.load = load
         self.unload = unload
         self.acknowledge = acknowledge

@@ -120,6 +120,15 @@ package final class OperationsLoop: HTTPResponder {
             }
             return later(request) { await actions.promote(model, version, caller) }
         case .rollback: return later(request) { await actions.rollback(model, caller) }
+        case .pin:
+            let text = request.head.queryValue("version")
+            let version = text.flatMap { Int($0) }
+            guard text == nil || version != nil else {
+                let problem = "expected ?version=N with the number of a version, or none"
+                return refuse(request, .parameter(name: "version", problem: problem))
+            }
+            return later(request) { await actions.pin(model, version, caller) }
+        case .unpin: return later(request) { await actions.unpin(model, caller) }
         case .acknowledge: return later(request) { await actions.acknowledge(model, caller) }
         case .logLevel:
             let level = request.head.queryValue("level")

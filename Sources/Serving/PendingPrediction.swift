@@ -95,7 +95,8 @@ final class PendingPrediction {
         batching.batcher.withdraw(ticket, batching.policy.share(rows: rowCount))
         batching.series.count(reason, shard: served.shard)
         served.tally.failed(
-            nanoseconds: UInt64(max(0, (NIODeadline.now() - submitted).nanoseconds))
+            nanoseconds: UInt64(max(0, (NIODeadline.now() - submitted).nanoseconds)),
+            isFault: reason == .deadline
         )
         promise.succeed(.failed(.deadlineExceeded))
     }

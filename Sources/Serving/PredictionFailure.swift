@@ -74,6 +74,14 @@ package enum PredictionFailure: Error, Sendable {
         }
     }
 
+    /// Whether a version may be to blame: another one might have answered the same request.
+    var isFault: Bool {
+        switch self {
+        case .notFinite, .deadlineExceeded: true
+        default: false
+        }
+    }
+
     /// A stable word for clients, labels and logs.
     package var code: String {
         switch self {

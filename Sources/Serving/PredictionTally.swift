@@ -16,6 +16,20 @@ package final class VersionStatistics: Sendable {
         return tally
     }
 
+    /// The sums that a release is judged by.
+    var totals: VersionTotals {
+        let tallies = tallies.withLock { $0 }
+        func sum(_ field: PredictionTally.Field) -> Int {
+            Int(clamping: tallies.reduce(0) { $0 &+ $1.value(field) })
+        }
+        return VersionTotals(
+            requests: sum(.requests),
+            rows: sum(.rows),
+            faults: sum(.faults),
+            computeNanoseconds: sum(.computeNanoseconds)
+        )
+    }
+
     /// The sums as the statistics extension of the Open Inference Protocol tells them.
     ///
     /// - Parameters:
@@ -65,13 +79,14 @@ package final class VersionStatistics: Sendable {
 /// The counts of one event loop, which alone writes them; anybody may read.
 final class PredictionTally: Sendable {
     enum Field: Int, CaseIterable {
-        case requests, rows, failures, failureNanoseconds
+        case requests, rows, failures, faults, failureNanoseconds
         case parseNanoseconds, queueNanoseconds, computeNanoseconds, writeNanoseconds, lastUptime
     }
 
     private let requests = Atomic<UInt64>(0)
     private let rows = Atomic<UInt64>(0)
     private let failures = Atomic<UInt64>(0)
+    private let faults = Atomic<UInt64>(0)
     private let failureNanoseconds = Atomic<UInt64>(0)
     private let parseNanoseconds = Atomic<UInt64>(0)
     private let queueNanoseconds = Atomic<UInt64>(0)
@@ -91,8 +106,13 @@ final class PredictionTally: Sendable {
     }
 
     /// Counts one request that was refused.
-    func failed(nanoseconds: UInt64) {
+    ///
+    /// - Parameters:
+    ///   - nanoseconds: How long that took.
+    ///   - isFault: Whether the version is to blame, and not the client.
+    func failed(nanoseconds: UInt64, isFault: Bool) {
         Self.add(1, failures)
+        if isFault { Self.add(1, faults) }
         Self.add(nanoseconds, failureNanoseconds)
     }
 
@@ -106,6 +126,7 @@ final class PredictionTally: Sendable {
         case .requests: requests.load(ordering: .relaxed)
         case .rows: rows.load(ordering: .relaxed)
         case .failures: failures.load(ordering: .relaxed)
+        case .faults: faults.load(ordering: .relaxed)
         case .failureNanoseconds: failureNanoseconds.load(ordering: .relaxed)
         case .parseNanoseconds: parseNanoseconds.load(ordering: .relaxed)
         case .queueNanoseconds: queueNanoseconds.load(ordering: .relaxed)

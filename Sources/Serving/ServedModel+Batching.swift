@@ -91,7 +91,10 @@ extension ServedModel {
             let question = pending.question
             return .answered(try finish(question.request, question.dialect, &times))
         } catch {
-            tally.failed(nanoseconds: answer.queueNanoseconds &+ answer.computeNanoseconds)
+            tally.failed(
+                nanoseconds: answer.queueNanoseconds &+ answer.computeNanoseconds,
+                isFault: error.isFault
+            )
             return .failed(error)
         }
     }

@@ -54,6 +54,8 @@ final class ServedModel {
     /// What may stand in a path in the place of a number, and always means the version that
     /// answers: the word of the store, and that of TensorFlow Serving.
     static let labels = ["current", "stable"]
+    /// The same for a candidate that answers some requests.
+    static let canaryLabel = "canary"
 
     let model: ActiveModel
     let metrics: ServedModelMetrics
@@ -79,6 +81,8 @@ final class ServedModel {
     var pendingCount = 0
     /// Whether another version has taken this one's place.
     var isRetired = false
+    /// Puts rows aside for a candidate in the shadow; nil without one.
+    var shadow: ShadowTap?
 
     init(
         _ model: ActiveModel,
@@ -135,7 +139,7 @@ final class ServedModel {
             compute()
             return .now(try finish(request, dialect, &times))
         } catch {
-            tally.failed(nanoseconds: times.sinceStart)
+            tally.failed(nanoseconds: times.sinceStart, isFault: error.isFault)
             throw error
         }
     }
@@ -220,6 +224,7 @@ final class ServedModel {
                 outputs: outputs.probabilities,
                 rowCount: batch.rowCount
             )
+            if let shadow { putAside(shadow, outputs) }
         }
         let unusual = batch.counts
         for (count, counter) in [
@@ -230,18 +235,33 @@ final class ServedModel {
         }
     }
 
-    private func count(_ row: Int, _ outputs: borrowing InferenceScratch) {
+    private func putAside(_ shadow: ShadowTap, _ outputs: borrowing InferenceScratch) {
+        guard let row = shadow.choose(of: batch.rowCount) else { return }
+        let (predicted, confidence) = answer(row, outputs)
+        shadow.put(raw: batch.raw, row: row, predicted: predicted, confidence: confidence)
+    }
+
+    /// The class of a row and its probability; 0 and the value for a regression.
+    private func answer(
+        _ row: Int,
+        _ outputs: borrowing InferenceScratch
+    ) -> (predicted: Int, confidence: Float) {
         let first = outputs.probabilities[row * outputs.outputWidth]
-        let predicted = outputs.predictedClass(row: row)
-        let confidence: Float
         switch model.bundle.manifest.task {
-        case .regression:
+        case .regression: return (0, first)
+        case .binary: return (outputs.predictedClass(row: row), max(first, 1 - first))
+        case .classification:
+            let predicted = outputs.predictedClass(row: row)
+            return (predicted, outputs.probabilities[row * outputs.outputWidth + predicted])
+        }
+    }
+
+    private func count(_ row: Int, _ outputs: borrowing InferenceScratch) {
+        guard model.bundle.manifest.task != .regression else {
             metrics.predictions.first?.increment(shard: shard)
             return
-        case .binary: confidence = max(first, 1 - first)
-        case .classification:
-            confidence = outputs.probabilities[row * outputs.outputWidth + predicted]
         }
+        let (predicted, confidence) = answer(row, outputs)
         if predicted < metrics.predictions.count {
             metrics.predictions[predicted].increment(shard: shard)
         }

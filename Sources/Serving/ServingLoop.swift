@@ -14,7 +14,7 @@ package final class ServingLoop: HTTPResponder {
     private let metrics: ServingMetrics
     let table: EndpointTable
     private let shard: Int
-    private(set) var models: [Slot] { didSet { description = nil } }
+    var models: [Slot] { didSet { description = nil } }
     /// The OpenAPI description of the versions that answer, once it was asked for.
     var description: ByteBuffer?
     /// Decides who may ask; nil lets everybody.
@@ -34,6 +34,8 @@ package final class ServingLoop: HTTPResponder {
         var isUnloaded = false
         /// What is remembered for labels that come later.
         var labelled: LabelledModel?
+        /// The candidate, and whom it answers; nil without one.
+        var route: ReleaseRoute?
     }
 
     /// Makes the responder of one loop; no model is ready yet.
@@ -90,8 +92,12 @@ package final class ServingLoop: HTTPResponder {
         let before = models[index].served
         before?.isRetired = true
         models[index].served = served
-        hasLargeModels = models.contains { $0.served?.isLarge ?? false }
+        updateLargeModels()
         return before?.model
+    }
+
+    func updateLargeModels() {
+        hasLargeModels = models.contains { $0.served?.isLarge ?? false }
     }
 
     /// Takes a model out of service.
@@ -122,6 +128,12 @@ package final class ServingLoop: HTTPResponder {
                 }
                 let outcome = labelled.join(item)
                 if outcome != .unknown { return outcome }
+                // A candidate whose labels mean something else has a ring of its own.
+                guard let other = slot.route?.labelled, other.ring !== labelled.ring else {
+                    continue
+                }
+                let second = other.join(item)
+                if second != .unknown { return second }
             }
             return .unknown
         }
@@ -177,7 +189,7 @@ package final class ServingLoop: HTTPResponder {
         case .predict(let dialect):
             do throws(PredictionFailure) {
                 let form = try BodyForm.of(request, dialect)
-                let served = try served(for: request, names, dialect)
+                let served = try served(for: request, names, dialect, isPrediction: true)
                 switch try served.predict(request, dialect, form) {
                 case .now(let response): return .now(coded(response, dialect, request))
                 case .later(let pending): return later(pending, dialect, request)
@@ -213,26 +225,15 @@ package final class ServingLoop: HTTPResponder {
     /// The version that a request means.
     ///
     /// The model is the path's, the query's, the body's or the default one; a version in the path
-    /// must be the one that answers.
+    /// must be one that answers.
     func served(
         for request: HTTPRequest,
         _ names: PathNames,
-        _ dialect: Dialect
+        _ dialect: Dialect,
+        isPrediction: Bool = false
     ) throws(PredictionFailure) -> ServedModel {
         let slot = try slot(for: request, names, dialect)
-        guard let served = slot.served else {
-            throw slot.isUnloaded ? .unloaded(slot.name) : .notReady(slot.name)
-        }
-        let head = request.head
-        if let range = names.version, !head.pathPart(range, is: served.versionText) {
-            throw .versionNotLive(model: slot.name, live: served.model.version)
-        }
-        if let range = names.label,
-            !ServedModel.labels.contains(where: { head.pathPart(range, is: $0) })
-        {
-            throw .unknownLabel(model: slot.name)
-        }
-        return served
+        return try chosen(for: request, names, slot, isPrediction: isPrediction)
     }
 
     private func slot(

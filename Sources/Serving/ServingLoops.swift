@@ -6,7 +6,7 @@ internal import Telemetry
 package struct ServingLoops: Sendable {
     let loops: [NIOLoopBound<ServingLoop>]
     /// What each loop's part of a version is made of, so that it is made off the loop.
-    private let makers: [VersionMaker]
+    let makers: [VersionMaker]
 
     /// Makes one responder on each loop.
     ///

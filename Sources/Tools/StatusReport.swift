@@ -36,7 +36,17 @@ package struct StatusReport: Sendable {
         let problem: String?
         let retrain: Retrain?
         let drift: Drift?
+        let release: Release?
+        let pinned: Int?
         let journal: [Entry]
+    }
+
+    private struct Release: Decodable {
+        let version: Int
+        let stage: String
+        let rows: Int
+        let labels: Int
+        let agreement: Double?
     }
 
     private struct Scores: Decodable {
@@ -117,6 +127,14 @@ package struct StatusReport: Sendable {
         if let problem = model.problem { lines.append("  refused   \(problem)") }
         if let retrain = model.retrain { lines.append(contentsOf: text(retrain)) }
         if let drift = model.drift { lines.append(contentsOf: text(drift)) }
+        if let pinned = model.pinned { lines.append("  pinned    version \(pinned)") }
+        if let release = model.release {
+            let agreement = release.agreement.map { ", agreement \(fixed($0, 3))" } ?? ""
+            lines.append(
+                "  release   version \(release.version), \(release.stage): \(release.rows) rows, "
+                    + "\(release.labels) labels\(agreement)"
+            )
+        }
         for (index, entry) in model.journal.enumerated() {
             let title = index == 0 ? "  journal   " : "            "
             lines.append(

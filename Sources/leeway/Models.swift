@@ -7,8 +7,8 @@ struct Models: AsyncParsableCommand {
         abstract:
             "Shows and changes which version of a model is current; brings and takes weights.",
         subcommands: [
-            List.self, Show.self, Verify.self, Promote.self, Rollback.self, Import.self,
-            Export.self, Prune.self,
+            List.self, Show.self, Verify.self, Promote.self, Rollback.self, Pin.self, Unpin.self,
+            Import.self, Export.self, Prune.self,
         ],
         defaultSubcommand: List.self
     )
@@ -118,7 +118,7 @@ struct Models: AsyncParsableCommand {
     /// Makes the version before the current one current again.
     struct Rollback: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes the version before the current one current again."
+            abstract: "Takes the candidate back, or makes the version before current again."
         )
         @OptionGroup var options: Options
         @Option(help: "Why, for the journal.") var reason = "rolled back by hand"

@@ -170,9 +170,11 @@ struct SupervisorTests {
         #expect(
             registry.lines("leeway_retrain_runs_total").sorted() == [
                 #"leeway_retrain_runs_total{model="lines",result="failed"} 0"#,
+                #"leeway_retrain_runs_total{model="lines",result="held"} 0"#,
                 #"leeway_retrain_runs_total{model="lines",result="published"} 1"#,
                 #"leeway_retrain_runs_total{model="lines",result="refused"} 0"#,
                 #"leeway_retrain_runs_total{model="lines",result="skipped"} 0"#,
+                #"leeway_retrain_runs_total{model="lines",result="staged"} 0"#,
                 #"leeway_retrain_runs_total{model="lines",result="unchanged"} 0"#,
             ]
         )

@@ -46,6 +46,14 @@ import Testing
                 asked.append(Asked(action: "rollback", model: model))
                 return done
             },
+            pin: { model, version, _ in
+                asked.append(Asked(action: "pin", model: model, version: version))
+                return done
+            },
+            unpin: { model, _ in
+                asked.append(Asked(action: "unpin", model: model))
+                return done
+            },
             load: { model, _ in
                 asked.append(Asked(action: "load", model: model))
                 return done

@@ -43,6 +43,9 @@ final class ServingBench: Sendable {
     let nothing = Seen<Void>()
     let captured = Seen<CapturedRow>()
     let access: AccessControl
+    let releases: ReleaseService
+    /// Seconds that the clock of releases is ahead.
+    let later = Seen<Int64>()
     let port: Int
     /// The batcher's thread.
     let worker: any EventLoop
@@ -54,6 +57,8 @@ final class ServingBench: Sendable {
         token: String?,
         callers: AccessFile?,
         batching: BatchSettings,
+        staging: StagingSettings?,
+        drift: DriftSettings?,
         tls: ListenerTLS?,
         folder: consuming TemporaryDirectory,
         group: MultiThreadedEventLoopGroup,
@@ -88,15 +93,34 @@ final class ServingBench: Sendable {
         )
         try await loops.attach(access)
         let captured = captured
+        let path = folder.path
+        let stores = models.map { ModelDirectory(state: path, model: $0) }
+        let later = later
+        releases = ReleaseService(
+            settings: Dictionary(
+                uniqueKeysWithValues: models.map { ($0, staging ?? StagingSettings()) }
+            ),
+            drift: drift.map { drift in
+                Dictionary(uniqueKeysWithValues: models.map { ($0, drift) })
+            } ?? [:],
+            directories: Dictionary(uniqueKeysWithValues: zip(models, stores)),
+            metrics: try ReleaseMetrics(registry),
+            logger: quietLogger,
+            clock: {
+                let seconds = 1_795_466_160 + later.all.reduce(0, +)
+                return WallTime(nanosecondsSinceEpoch: seconds * 1_000_000_000)
+            }
+        )
+        await releases.attach(loops)
+        let releases = staging == nil ? nil : releases
         try await loops.attach(
             FeedbackService(
                 models: models,
                 metrics: FeedbackMetrics(registry),
+                releases: releases,
                 capture: { for row in $0 { captured.append(row) } }
             )
         )
-        let path = folder.path
-        let stores = models.map { ModelDirectory(state: path, model: $0) }
         let (live, nothing, holder) = (live, nothing, holder)
         followers = stores.map { store in
             ModelFollower(
@@ -107,6 +131,7 @@ final class ServingBench: Sendable {
                 logger: quietLogger,
                 clock: { WallTime(nanosecondsSinceEpoch: 1_795_466_160_000_000_000) },
                 patience: .zero,
+                releases: releases,
                 wentLive: { model in
                     live.append(model.version)
                     holder.offer(model)
@@ -153,6 +178,8 @@ final class ServingBench: Sendable {
         token: String? = nil,
         callers: AccessFile? = nil,
         batching: BatchSettings = BatchSettings(mode: .inline),
+        staging: StagingSettings? = nil,
+        drift: DriftSettings? = nil,
         tls: ListenerTLS? = nil,
         _ body: (ServingBench, WebClient) async throws -> Void
     ) async throws {
@@ -165,6 +192,8 @@ final class ServingBench: Sendable {
                 token: token,
                 callers: callers,
                 batching: batching,
+                staging: staging,
+                drift: drift,
                 tls: tls,
                 folder: TemporaryDirectory(),
                 group: group,

@@ -15,6 +15,8 @@ import Tools
             "streams": [
              {"name": "brightness", "evidence": 6.91, "psi": 0.31, "tv": 0.2, "tolerance": 0.05},
              {"name": "quiet", "evidence": 0, "tolerance": 0.05}]},
+           "release": {"version": 4, "stage": "shadow", "rows": 120, "labels": 0,
+            "agreement": 0.9375}, "pinned": 3,
            "journal": [{"time": "t2", "event": "published", "version": 3, "actor": "drift",
             "reason": "better"}]},
           {"name": "empty", "ready": false, "journal": []}]}
@@ -36,6 +38,8 @@ import Tools
                   drift     ALARM (info), evidence 6.91 of 13.82 nats, 900 rows
                             █████░░░░░ brightness: evidence 6.91, PSI 0.310, distance 0.200 \
                 (leeway 0.050)
+                  pinned    version 3
+                  release   version 4, shadow: 120 rows, 0 labels, agreement 0.938
                   journal   t2 published 3 by drift: better
 
                 empty: no version yet

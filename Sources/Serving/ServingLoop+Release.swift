@@ -1,0 +1,135 @@
+internal import Drift
+internal import Features
+internal import HTTPTransport
+internal import ModelStore
+
+/// What a loop does with a candidate: the choice for a request, and the exchange of references.
+extension ServingLoop {
+    /// The version that a request means: the one that its path names, else the one that the release
+    /// gives it.
+    ///
+    /// - Parameters:
+    ///   - request: What was asked.
+    ///   - names: What the path names.
+    ///   - slot: The model.
+    ///   - isPrediction: Whether a candidate may answer that is not named; else it is the stable
+    ///     version that is told about.
+    /// - Returns: The version.
+    /// - Throws: ``PredictionFailure``.
+    func chosen(
+        for request: HTTPRequest,
+        _ names: PathNames,
+        _ slot: Slot,
+        isPrediction: Bool
+    ) throws(PredictionFailure) -> ServedModel {
+        guard let stable = slot.served else {
+            throw slot.isUnloaded ? .unloaded(slot.name) : .notReady(slot.name)
+        }
+        let head = request.head
+        if let range = names.version {
+            if head.pathPart(range, is: stable.versionText) { return stable }
+            if let canary = slot.canary, head.pathPart(range, is: canary.versionText) {
+                return canary
+            }
+            throw .versionNotLive(model: slot.name, live: stable.model.version)
+        }
+        if let range = names.label {
+            if ServedModel.labels.contains(where: { head.pathPart(range, is: $0) }) {
+                return stable
+            }
+            if let canary = slot.canary, head.pathPart(range, is: ServedModel.canaryLabel) {
+                return canary
+            }
+            throw .unknownLabel(model: slot.name)
+        }
+        guard isPrediction, let route = slot.route else { return stable }
+        return route.choose(request, stable: stable)
+    }
+
+    private func index(of name: String) -> Int? { models.firstIndex { $0.name == name } }
+
+    /// Puts a candidate beside the version that answers.
+    ///
+    /// - Returns: The candidate before, so that the caller lets it go off this loop.
+    func installCandidate(
+        _ version: PreparedVersion,
+        _ stage: StagedRelease.Stage,
+        _ settings: StagingSettings
+    ) -> ActiveModel? {
+        guard let index = index(of: version.name), let served = version.served.take() else {
+            return nil
+        }
+        let before = removeCandidate(version.name)
+        let labelled = version.labelled?.take()?.goingOn(from: models[index].labelled)
+        served.recent = labelled?.ring
+        models[index].route = ReleaseRoute(served, labelled, stage: stage, settings)
+        tap(index, settings)
+        return before
+    }
+
+    /// Moves the candidate to a stage.
+    func route(_ name: String, _ stage: StagedRelease.Stage, _ settings: StagingSettings) {
+        guard let index = index(of: name), let route = models[index].route else { return }
+        models[index].route = ReleaseRoute(
+            route.candidate,
+            route.labelled,
+            stage: stage,
+            settings
+        )
+        tap(index, settings)
+    }
+
+    /// Has rows of the stable version put aside while the candidate is in the shadow.
+    private func tap(_ index: Int, _ settings: StagingSettings) {
+        guard let served = models[index].served else { return }
+        served.shadow = nil
+        guard let route = models[index].route, !route.isCanary else { return }
+        served.shadow = ShadowTap(
+            share: settings.shadowShare,
+            rawWidth: served.model.bundle.manifest.schema.rawWidth
+        )
+    }
+
+    /// Takes the candidate away.
+    ///
+    /// - Returns: It, so that the caller lets it go off this loop.
+    func removeCandidate(_ name: String) -> ActiveModel? {
+        guard let index = index(of: name) else { return nil }
+        let route = models[index].route
+        models[index].served?.shadow = nil
+        models[index].route = nil
+        route?.candidate.isRetired = true
+        return route?.candidate.model
+    }
+
+    /// Puts the candidate in the place of the version that answers; nothing is made anew, and what
+    /// it has counted goes on.
+    ///
+    /// - Returns: The version before, so that the caller lets it go off this loop.
+    func promoteCandidate(_ name: String) -> ActiveModel? {
+        guard let index = index(of: name), let route = models[index].route else { return nil }
+        let before = models[index].served
+        before?.isRetired = true
+        before?.shadow = nil
+        if let labelled = route.labelled { models[index].labelled = labelled }
+        models[index].route = nil
+        models[index].served = route.candidate
+        updateLargeModels()
+        return before?.model
+    }
+
+    /// Rows that were put aside for the candidate since the last call.
+    func takeShadow(_ name: String) -> ShadowRows? {
+        index(of: name).flatMap { models[$0].served?.shadow?.take() }
+    }
+
+    /// Rows that the candidate has answered, counted for its drift monitor since the last call.
+    func takeCandidateBlocks(_ name: String) -> [BlockCounts] {
+        index(of: name).flatMap { models[$0].route?.candidate.takeBlocks().blocks } ?? []
+    }
+}
+
+extension ServingLoop.Slot {
+    /// The candidate, if it answers anybody.
+    var canary: ServedModel? { route.flatMap { $0.isCanary ? $0.candidate : nil } }
+}
