@@ -145,7 +145,9 @@ import Testing
         #expect(
             try entry.reason.contains("version 3, manifest \(here.store.manifestDigest(of: 3))")
         )
-        #expect(try there.names() == ["current", "journal.jsonl", "versions", "1", "2"])
+        #expect(
+            try there.names() == ["current", "journal.jsonl", "release-lock", "versions", "1", "2"]
+        )
         try there.store.promote(2, actor: "a", reason: "r", now: later)
         #expect(try there.store.active(2).version == 2)
     }
@@ -187,7 +189,7 @@ import Testing
                 #expect(code { _ = try add(bytes, to: bench) } == "digest_mismatch")
             }
         }
-        #expect(try bench.names() == ["current", "journal.jsonl", "versions", "1"])
+        #expect(try bench.names() == ["current", "journal.jsonl", "release-lock", "versions", "1"])
     }
 
     @Test("a file too few, one too many, and a forged self-test are refused, and nothing stays")
@@ -213,6 +215,6 @@ import Testing
         let files = try fileNames.map { TarFile.Entry(name: $0, bytes: try other.store.bytes($0)) }
         let forged = try TarFile(entries: files).encoded(folder: "lines-1", unixSeconds: 0)
         #expect(code { _ = try add(forged, to: bench) } == "self_test_failed")
-        #expect(try bench.names() == ["current", "journal.jsonl", "versions", "1"])
+        #expect(try bench.names() == ["current", "journal.jsonl", "release-lock", "versions", "1"])
     }
 }
