@@ -104,7 +104,7 @@ package struct DriftCheck: Sendable {
             return filled(String(repeating: "█", count: cells), 20)
                 + " \(filled("\(decimal(share * 100, 1)) %", 8))"
         }
-        return [filled(stream.name, width) + filled("reference", 30) + "data"]
+        return [stream.name, filled("", width) + filled("reference", 30) + "data"]
             + stream.labels.indices.map { bin in
                 let label = String(stream.labels[bin].prefix(24))
                 return filled(label, width) + bar(stream.probabilities[bin]) + " "
@@ -199,7 +199,7 @@ func jsonText(_ value: some Encodable) throws -> String {
 
 /// A text filled up with spaces; a longer one keeps one space behind it.
 func filled(_ text: String, _ width: Int) -> String {
-    text + String(repeating: " ", count: max(1, width - text.count))
+    text + String(repeating: " ", count: max(text.isEmpty ? 0 : 1, width - text.count))
 }
 
 /// A number with so many digits after the point; "–" for none.

@@ -45,7 +45,8 @@ def alibi_cvm(reference, window):
         def _configure_thresholds(self):
             self.thresholds = numpy.full((2 * self.max_ws, 1), numpy.inf)
 
-    return Uncalibrated(reference[:, :10], 1e4, [window], n_bootstraps=10, verbose=False).predict
+    detector = Uncalibrated(reference[:, :10], 1e4, [window], n_bootstraps=10, verbose=False)
+    return lambda row: detector.predict(row[:10])
 
 
 def frouros_mmd(reference, window):
@@ -53,7 +54,7 @@ def frouros_mmd(reference, window):
 
     detector = MMDStreaming(window_size=window)
     detector.fit(X=reference)
-    return lambda row: detector.update(value=row.reshape(1, -1))
+    return lambda row: detector.update(value=row)
 
 
 def qt_ewma(reference, window):
