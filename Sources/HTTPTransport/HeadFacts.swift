@@ -31,6 +31,28 @@ struct FieldPlaces: Sendable {
         index < Self.nearMax ? near[index] : far[index - Self.nearMax]
     }
 
+    /// The value of the first field of a name, or `nil`.
+    ///
+    /// - Parameters:
+    ///   - name: lower-case ASCII.
+    ///   - bytes: of the head.
+    /// - Returns: where it stands.
+    func value(of name: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
+        for index in 0..<count where bytes.equalsIgnoringCase(name, in: self[index].name) {
+            return self[index].value
+        }
+        return nil
+    }
+
+    /// How many fields have a name.
+    func count(of name: StaticString, in bytes: Span<UInt8>) -> Int {
+        var found = 0
+        for index in 0..<count where bytes.equalsIgnoringCase(name, in: self[index].name) {
+            found += 1
+        }
+        return found
+    }
+
     /// Adds the next field's place.
     mutating func append(_ place: FieldPlace) {
         if count < Self.nearMax { near[count] = place } else { far.append(place) }
@@ -81,4 +103,6 @@ struct HeadFacts {
     var traceparent = 0..<0
     var identifierCount = 0
     var identifier = 0..<0
+    /// The media type of the first `Content-Type`, without parameters; `nil` when there is none.
+    var mediaType: Range<Int>?
 }

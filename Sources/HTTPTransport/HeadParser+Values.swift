@@ -17,6 +17,13 @@ extension HeadParser {
         return length
     }
 
+    /// The media type of a `Content-Type` (RFC 9110 §8.3), its parameters left out.
+    func mediaType(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Range<Int> {
+        var end = value.lowerBound
+        while end < value.upperBound, bytes[end] != ByteClass.semicolon { end += 1 }
+        return bytes.trimmed(value.lowerBound..<end)
+    }
+
     /// `chunked` alone is understood; a list of tokens that ends in it has codings that are not,
     /// anything else leaves the body's end unknown.
     mutating func readTransferCoding(

@@ -154,6 +154,8 @@ struct HeadParser {
         case 12 where bytes.equalsIgnoringCase("x-request-id", in: name):
             facts.identifierCount += 1
             facts.identifier = value
+        case 12 where bytes.equalsIgnoringCase("content-type", in: name):
+            facts.mediaType = facts.mediaType ?? mediaType(bytes, value)
         case 14 where bytes.equalsIgnoringCase("content-length", in: name):
             guard facts.contentLength == nil else { throw .malformedContentLength }
             facts.contentLength = try contentLength(bytes, value)

@@ -109,12 +109,7 @@ package struct HTTPRequestHead: Sendable {
     /// - Parameter name: lower-case ASCII.
     /// - Returns: 0 when there is none.
     package func count(of name: StaticString) -> Int {
-        let span = bytes.readableBytesUInt8Span
-        var found = 0
-        for index in 0..<fields.count where span.equalsIgnoringCase(name, in: fields[index].name) {
-            found += 1
-        }
-        return found
+        layout.fields.count(of: name, in: bytes.readableBytesUInt8Span)
     }
 
     /// The value of the first field of this name, or `nil`; bytes that are not UTF-8 are repaired.
@@ -172,12 +167,12 @@ package struct HTTPRequestHead: Sendable {
     /// - Parameter mediaType: lower-case ASCII such as `application/json`.
     /// - Returns: `false` also when there is no such field.
     package func contentTypeIs(_ mediaType: StaticString) -> Bool {
-        guard let place = place(of: "content-type") else { return false }
-        let span = bytes.readableBytesUInt8Span
-        var end = place.lowerBound
-        while end < place.upperBound, span[end] != ByteClass.semicolon { end += 1 }
-        return span.equalsIgnoringCase(mediaType, in: span.trimmed(place.lowerBound..<end))
+        guard let place = facts.mediaType else { return false }
+        return bytes.readableBytesUInt8Span.equalsIgnoringCase(mediaType, in: place)
     }
+
+    /// Whether there is a `Content-Type`.
+    package var hasContentType: Bool { facts.mediaType != nil }
 
     /// The body's length on the wire, or `nil` when there is no body or it comes in chunks.
     package var contentLength: Int? { facts.contentLength }
@@ -192,11 +187,7 @@ package struct HTTPRequestHead: Sendable {
     package var contentCoding: ContentCoding { facts.contentCoding }
 
     private func place(of name: StaticString) -> Range<Int>? {
-        let span = bytes.readableBytesUInt8Span
-        for index in 0..<fields.count where span.equalsIgnoringCase(name, in: fields[index].name) {
-            return fields[index].value
-        }
-        return nil
+        layout.fields.value(of: name, in: bytes.readableBytesUInt8Span)
     }
 
     func text(_ range: Range<Int>) -> String {

@@ -16,11 +16,14 @@ package enum Dialect: String, CaseIterable, Sendable {
     case invocations
 
     /// The forms of a body that it takes.
-    var forms: [BodyForm] {
+    var forms: [BodyForm] { BodyForm.allCases.filter(takes) }
+
+    /// Whether a body may have a form.
+    func takes(_ form: BodyForm) -> Bool {
         switch self {
-        case .instances: [.json]
-        case .predict, .invocations: [.json, .text, .octets]
-        case .tensors: [.json, .octets]
+        case .instances: form == .json
+        case .predict, .invocations: true
+        case .tensors: form != .text
         }
     }
 }
@@ -42,19 +45,11 @@ package enum BodyForm: String, CaseIterable, Sendable {
         _ dialect: Dialect
     ) throws(PredictionFailure) -> BodyForm {
         let head = request.head
-        if head.contentTypeIs("application/json") { return .json }
-        if head.count(of: "content-type") == 0 { return .json }
+        guard head.hasContentType, !head.contentTypeIs("application/json") else { return .json }
         if head.contentTypeIs("application/x-www-form-urlencoded") { return .json }
-        for form in dialect.forms where form != .json && form.isNamed(head) { return form }
+        if head.contentTypeIs("application/octet-stream"), dialect.takes(.octets) { return .octets }
+        if head.contentTypeIs("text/csv"), dialect.takes(.text) { return .text }
         throw .mediaType(expected: dialect.forms.map(\.rawValue))
-    }
-
-    private func isNamed(_ head: HTTPRequestHead) -> Bool {
-        switch self {
-        case .json: head.contentTypeIs("application/json")
-        case .text: head.contentTypeIs("text/csv")
-        case .octets: head.contentTypeIs("application/octet-stream")
-        }
     }
 }
 
