@@ -201,7 +201,7 @@ final class ServedModel {
     }
 
     private func compute() {
-        engine.compute(batch, model.bundle)
+        engine.compute(batch.raw, rowCount: batch.rowCount, model.bundle)
     }
 
     private func checkFinite() throws(PredictionFailure) {
@@ -336,15 +336,14 @@ private struct Engine: ~Copyable {
     }
 
     /// Encodes the rows and runs them through the network; the answers are in the scratch.
-    mutating func compute(_ batch: FeatureBatch, _ bundle: ModelBundle) {
-        let schema = bundle.manifest.schema
-        let count = batch.rowCount * schema.encodedWidth
+    mutating func compute(_ raw: Span<Float>, rowCount: Int, _ bundle: borrowing ModelBundle) {
+        let count = rowCount * bundle.manifest.schema.encodedWidth
         if inputs.count < count {
             inputs.append(contentsOf: repeatElement(0, count: count - inputs.count))
         }
         var target = inputs.mutableSpan
-        schema.encode(raw: batch.raw, into: &target)
-        Self.run(bundle.network, inputs, count, batch.rowCount, &scratch)
+        bundle.manifest.schema.encode(raw: raw, into: &target)
+        Self.run(bundle.network, inputs, count, rowCount, &scratch)
     }
 
     /// Takes what the batcher computed.
