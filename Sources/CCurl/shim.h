@@ -1,6 +1,9 @@
 #pragma once
 #include <curl/curl.h>
 
+// CURLAUTH_BASIC has a cast in it, which Swift does not import.
+static const long leeway_curlauth_basic = CURLAUTH_BASIC;
+
 // curl_easy_setopt, curl_easy_getinfo and curl_multi_setopt are variadic, which Swift cannot call.
 // One wrapper for each kind of argument, so that a value of the wrong kind does not compile.
 

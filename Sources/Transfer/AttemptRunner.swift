@@ -8,7 +8,13 @@ struct AttemptPlan: Sendable {
     let url: TransferURL
     let settings: DownloadSettings
 
-    var bytesMax: Int { max(1, min(request.bytesMax ?? .max, settings.limits.bytesMax)) }
+    /// What is fetched beyond the URL.
+    var access: SourceAccess { request.access[url.text] ?? SourceAccess() }
+
+    var bytesMax: Int {
+        let asked = min(request.bytesMax ?? .max, request.expected?.bytes ?? .max)
+        return max(1, min(asked, settings.limits.bytesMax))
+    }
 }
 
 /// What one attempt came to.
@@ -23,6 +29,7 @@ struct AttemptRunner: ~Copyable {
     private var easy: CurlEasy
     private let multi: CurlMulti
     private var received = 0
+    private var resumed: Int?
     private var curlCode = CURLE_OK
 
     init(_ multi: CurlMulti) throws(TransferError) {
@@ -33,7 +40,7 @@ struct AttemptRunner: ~Copyable {
     /// Runs one attempt to its end.
     mutating func run(_ plan: AttemptPlan, isCancelled: () -> Bool) -> AttemptResult {
         let start = ContinuousClock.now
-        (received, curlCode) = (0, CURLE_OK)
+        (received, resumed, curlCode) = (0, nil, CURLE_OK)
         let outcome: Result<DownloadOutcome, TransferError>
         do {
             outcome = .success(try attempt(plan, isCancelled))
@@ -47,6 +54,8 @@ struct AttemptRunner: ~Copyable {
             status: easy.number(CURLINFO_RESPONSE_CODE),
             curlCode: Int(curlCode.rawValue),
             bytes: received,
+            resumedBytes: resumed,
+            source: plan.request.source.isEmpty ? nil : plan.request.source,
             microseconds: Int(elapsed / .microseconds(1))
         )
         return AttemptResult(outcome: outcome, report: report)
@@ -58,8 +67,10 @@ struct AttemptRunner: ~Copyable {
     ) throws(TransferError) -> DownloadOutcome {
         try checkSource(plan.url)
         let record = DownloadRecord.read(for: plan.request.target)
+        if let sink = try fetchRest(plan, isCancelled) { return try publish(sink, plan, record) }
         if let record, let validators = usableValidators(record, plan) {
-            let sink = try fetch(plan, validators, isCancelled)
+            let sink = DownloadSink(plan)
+            try fetch(plan, validators.headerLines, sink, isCancelled)
             guard easy.number(CURLINFO_RESPONSE_CODE) == 304 else {
                 return try publish(sink, plan, record)
             }
@@ -68,7 +79,8 @@ struct AttemptRunner: ~Copyable {
                 return try confirm(plan, record)
             }
         }
-        let sink = try fetch(plan, DownloadRecord.Validators(), isCancelled)
+        let sink = DownloadSink(plan)
+        try fetch(plan, [], sink, isCancelled)
         return try publish(sink, plan, record)
     }
 
@@ -92,27 +104,87 @@ struct AttemptRunner: ~Copyable {
         return validators
     }
 
+    /// Goes on with what an earlier attempt at this mirror left; nil when a whole file is to be
+    /// fetched after all, because there is nothing left or the server has no rest of it.
+    private mutating func fetchRest(
+        _ plan: AttemptPlan,
+        _ isCancelled: () -> Bool
+    ) throws(TransferError) -> DownloadSink? {
+        let target = plan.request.target
+        guard let partial = PartialDownload.read(for: target), partial.url == plan.url.text,
+            partial.bytes < plan.bytesMax,
+            let file = try? TemporaryDownload(
+                taking: PartialDownload.path(for: target),
+                beside: target
+            )
+        else { return nil }
+        PartialDownload.remove(for: target)
+        resumed = partial.bytes
+        let sink = DownloadSink(plan, partial, resuming: file)
+        do {
+            try fetch(plan, partial.headerLines, sink, isCancelled)
+            return sink
+        } catch {
+            // 416: there are not so many bytes (RFC 9110 §15.5.17).
+            let isGone = easy.number(CURLINFO_RESPONSE_CODE) == 416
+            guard sink.isRestWrong || isGone else { throw error }
+            resumed = nil
+            return nil
+        }
+    }
+
     /// One request and its answer; returns when the answer is one to go on with.
+    ///
+    /// What came of a file whose transfer broke off is kept, if that can be gone on with.
     private mutating func fetch(
         _ plan: AttemptPlan,
-        _ validators: DownloadRecord.Validators,
+        _ headers: [String],
+        _ sink: DownloadSink,
         _ isCancelled: () -> Bool
-    ) throws(TransferError) -> DownloadSink {
-        let sink = DownloadSink(plan)
-        let headers = try CurlList(validators.headerLines)
+    ) throws(TransferError) {
+        do {
+            let credentials = try RequestCredentials(plan.access, url: plan.url)
+            try request(plan, plan.url, headers, credentials, sink, isCancelled)
+            if !credentials.isEmpty, let next = try redirect(plan, credentials) {
+                try request(plan, next, headers, RequestCredentials(), sink, isCancelled)
+            }
+            let isConditional = headers.contains {
+                $0.hasPrefix("If-") && !$0.hasPrefix("If-Range")
+            }
+            try checkStatus(plan, isConditional: isConditional, isRest: resumed != nil)
+            if !plan.request.allowsUnknownLength { try checkFraming(plan) }
+        } catch {
+            if error.isTransient || error == .cancelled { sink.suspend(easy.field("ETag")) }
+            throw error
+        }
+    }
+
+    /// One exchange; throws when there was none, or not a whole one.
+    private mutating func request(
+        _ plan: AttemptPlan,
+        _ url: TransferURL,
+        _ headers: [String],
+        _ credentials: RequestCredentials,
+        _ sink: DownloadSink,
+        _ isCancelled: () -> Bool
+    ) throws(TransferError) {
+        let list = try CurlList(headers + credentials.headers)
         easy.reset()
-        easy.apply(plan)
-        easy.set(CURLOPT_HTTPHEADER, headers)
+        easy.apply(plan, url, credentials)
+        try easy.applyProxy(plan.settings)
+        easy.set(CURLOPT_HTTPHEADER, list)
         easy.deliverBody(to: sink)
         try easy.check("prepare the transfer of \(plan.url.redacted)")
+        let before = sink.receivedBytes
         let result = multi.run(easy, isCancelled: isCancelled)
         // The handle must not keep what is about to go away.
         easy.set(CURLOPT_HTTPHEADER, nil)
-        received += sink.receivedBytes
+        received += sink.receivedBytes - before
         guard let result else { throw .cancelled }
         curlCode = result
-        let status = easy.number(CURLINFO_RESPONSE_CODE)
         if let failure = sink.failure { throw failure }
+        if result == CURLE_FILESIZE_EXCEEDED { throw plan.tooLarge }
+        let status = easy.number(CURLINFO_RESPONSE_CODE)
         if result != CURLE_OK && status < 400 {
             let detail = easy.explain(result)
             throw .curl(
@@ -123,15 +195,38 @@ struct AttemptRunner: ~Copyable {
                 bytesMax: plan.bytesMax
             )
         }
-        try checkStatus(status, plan, isConditional: !validators.headerLines.isEmpty)
-        if !plan.request.allowsUnknownLength { try checkFraming(status, plan) }
-        return sink
+    }
+
+    /// Where the server sends us, if it does; what we know of it stays behind.
+    private func redirect(
+        _ plan: AttemptPlan,
+        _ credentials: RequestCredentials
+    ) throws(TransferError) -> TransferURL? {
+        let status = easy.number(CURLINFO_RESPONSE_CODE)
+        guard (300..<400).contains(status), status != 304,
+            let text = easy.text(CURLINFO_REDIRECT_URL)
+        else { return nil }
+        func refusal(_ reason: String) -> TransferError {
+            .failed(.redirectRefused, url: plan.url.redacted, detail: reason)
+        }
+        if credentials.bindsToHost {
+            throw refusal("a source with pinned keys or a signature is nowhere else")
+        }
+        guard plan.settings.limits.redirectsMax > 0 else {
+            throw refusal("no redirect is followed")
+        }
+        do {
+            return try TransferURL(text, allowed: [.https])
+        } catch {
+            throw refusal("it redirects to where we do not go")
+        }
     }
 
     /// Refuses a body that ended with the connection: nobody can tell whether it is whole.
     ///
     /// libcurl takes the end of a TCP connection without a TLS close for the end of the data.
-    private func checkFraming(_ status: Int, _ plan: AttemptPlan) throws(TransferError) {
+    private func checkFraming(_ plan: AttemptPlan) throws(TransferError) {
+        let status = easy.number(CURLINFO_RESPONSE_CODE)
         let version = easy.number(CURLINFO_HTTP_VERSION)
         guard
             status == 200,
@@ -144,11 +239,12 @@ struct AttemptRunner: ~Copyable {
     }
 
     private func checkStatus(
-        _ status: Int,
         _ plan: AttemptPlan,
-        isConditional: Bool
+        isConditional: Bool,
+        isRest: Bool
     ) throws(TransferError) {
-        if plan.url.scheme == .file || status == 200 { return }
+        let status = easy.number(CURLINFO_RESPONSE_CODE)
+        if plan.url.scheme == .file || status == 200 || (status == 206 && isRest) { return }
         if status == 304 {
             if isConditional { return }
             let detail = "it answered 304 (not modified) although it was not asked that"
@@ -170,12 +266,14 @@ struct AttemptRunner: ~Copyable {
     ) throws(TransferError) -> DownloadOutcome {
         let temporary = try sink.finishedFile()
         let digest = try temporary.finish()
+        try compare(temporary.bytes, digest, plan)
         try check(temporary.path, plan)
         do {
             try temporary.publish(to: plan.request.target)
         } catch {
             throw .disk(error)
         }
+        PartialDownload.remove(for: plan.request.target)
         let isSame = previous?.sha256 == digest
         let record = DownloadRecord(
             bytes: temporary.bytes,
@@ -192,8 +290,24 @@ struct AttemptRunner: ~Copyable {
         _ plan: AttemptPlan,
         _ record: DownloadRecord
     ) throws(TransferError) -> DownloadOutcome {
+        try compare(record.bytes, record.sha256, plan)
         try check(plan.request.target, plan)
         return .unchanged(try remember(record, plan))
+    }
+
+    /// Compares a whole file with what it must be.
+    private func compare(
+        _ bytes: Int,
+        _ sha256: Digest256,
+        _ plan: AttemptPlan
+    ) throws(TransferError) {
+        guard let expected = plan.request.expected else { return }
+        guard bytes == expected.bytes, sha256 == expected.sha256 else {
+            let reason =
+                "\(bytes) bytes with SHA-256 \(sha256) came, "
+                + "the signed list has \(expected.bytes) with \(expected.sha256)"
+            throw .refused(url: plan.url.redacted, reason: reason)
+        }
     }
 
     private func check(_ path: String, _ plan: AttemptPlan) throws(TransferError) {

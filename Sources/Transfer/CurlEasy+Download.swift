@@ -2,13 +2,15 @@ internal import CCurl
 
 extension CurlEasy {
     /// Sets every option of a download but its headers and its sink, on a handle just reset.
-    mutating func apply(_ plan: AttemptPlan) {
+    mutating func apply(_ plan: AttemptPlan, _ url: TransferURL, _ credentials: RequestCredentials)
+    {
         let limits = plan.settings.limits
         collectExplanations()
-        set(CURLOPT_URL, plan.url.text)
-        set(CURLOPT_PROTOCOLS_STR, plan.url.scheme.rawValue)
-        // libcurl's own default lets redirects go on without end, and to plain HTTP.
-        set(CURLOPT_FOLLOWLOCATION, 1)
+        set(CURLOPT_URL, url.text)
+        set(CURLOPT_PROTOCOLS_STR, url.scheme.rawValue)
+        // libcurl's own default lets redirects go on without end, and to plain HTTP. With
+        // credentials we follow them ourselves, to leave those behind.
+        set(CURLOPT_FOLLOWLOCATION, credentials.isEmpty ? 1 : 0)
         set(CURLOPT_MAXREDIRS, limits.redirectsMax)
         set(CURLOPT_REDIR_PROTOCOLS_STR, "https")
         set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
@@ -25,9 +27,32 @@ extension CurlEasy {
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_MAXAGE_CONN, 60)
         set(CURLOPT_USERAGENT, plan.settings.userAgent)
-        if let proxy = plan.settings.proxy { set(CURLOPT_PROXY, proxy) }
+        set(credentials)
         requireTLS(caFile: plan.settings.caFile)
         // ACCEPT_ENCODING stays unset: size and digest are of the bytes on the wire.
+    }
+
+    private mutating func set(_ credentials: RequestCredentials) {
+        if let pins = credentials.pinnedKeys { set(CURLOPT_PINNEDPUBLICKEY, pins) }
+        if let userPassword = credentials.userPassword {
+            set(CURLOPT_USERPWD, userPassword)
+            // A server cannot talk us into another way of proving who we are.
+            set(CURLOPT_HTTPAUTH, Int(leeway_curlauth_basic))
+        }
+        if let signature = credentials.signature { set(CURLOPT_AWS_SIGV4, signature) }
+    }
+
+    /// The way through a proxy, if there is one.
+    ///
+    /// - Throws: ``TransferError/secretUnreadable(file:reason:)``.
+    mutating func applyProxy(_ settings: DownloadSettings) throws(TransferError) {
+        if let proxy = settings.proxy { set(CURLOPT_PROXY, proxy) }
+        if let noProxy = settings.noProxy { set(CURLOPT_NOPROXY, noProxy) }
+        if let file = settings.proxySecretFile {
+            set(CURLOPT_PROXYUSERPWD, try SecretFile.line(file))
+        }
+        // The proxy's answer to CONNECT is not the server's.
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
 
     /// TLS 1.2 or later, with the certificate and the host's name checked.

@@ -102,11 +102,7 @@ struct CurlEasy: ~Copyable {
 
     /// The first value of a field in the head of the final answer (not of a redirect's).
     func field(_ name: String) -> String? {
-        var header: UnsafeMutablePointer<curl_header>?
-        let result = unsafe curl_easy_header(handle, name, 0, UInt32(CURLH_HEADER), -1, &header)
-        guard result == CURLHE_OK else { return nil }
-        // Bounds: a zero-ended text that the handle owns until its next use; copied here.
-        return unsafe header.map { unsafe String(cString: $0.pointee.value) }
+        unsafe Self.field(name, of: handle)
     }
 
     /// What libcurl says of a failed transfer: its own explanation, else the code's words.
@@ -136,6 +132,15 @@ struct CurlEasy: ~Copyable {
         var value: curl_off_t = 0
         unsafe leeway_curl_easy_getinfo_off_t(handle, info, &value)
         return Int(value)
+    }
+
+    @unsafe
+    fileprivate static func field(_ name: String, of handle: UnsafeMutableRawPointer) -> String? {
+        var header: UnsafeMutablePointer<curl_header>?
+        let result = unsafe curl_easy_header(handle, name, 0, UInt32(CURLH_HEADER), -1, &header)
+        guard result == CURLHE_OK else { return nil }
+        // Bounds: a zero-ended text that the handle owns until its next use; copied here.
+        return unsafe header.map { unsafe String(cString: $0.pointee.value) }
     }
 
     private mutating func note(_ result: CURLcode) {
@@ -175,6 +180,12 @@ class BodySink {
     /// The status of the answer whose body is coming; zero for protocols without one.
     final var status: Int {
         unsafe easy.map { unsafe CurlEasy.number(CURLINFO_RESPONSE_CODE, of: $0) } ?? 0
+    }
+
+    /// The first value of a field in the head of the answer whose body is coming.
+    final func field(_ name: String) -> String? {
+        guard let easy = unsafe easy else { return nil }
+        return unsafe CurlEasy.field(name, of: easy)
     }
 
     /// The length of the body as announced.

@@ -4,6 +4,15 @@ package import Digest
 package struct DownloadRequest: Sendable {
     /// The URLs that hold the same file, the preferred one first: `https://` or `file://`.
     package var mirrors: [String]
+    /// What a mirror wants besides its URL, by the URL.
+    package var access: [String: SourceAccess] = [:]
+    /// What the whole file must be, as it comes over the wire; a longer one is not fetched to its
+    /// end.
+    package var expected: ExpectedFile?
+    /// Whether a host is asked although its circuit is open.
+    package var ignoresCircuits = false
+    /// What the file is for, in logs and metrics, such as `train.features`.
+    package var source = ""
     /// Where the file goes; replaced in one step, and only by a whole and checked file.
     ///
     /// What is known of it is kept beside it in `<target>.meta.json`. What a killed process leaves
@@ -43,12 +52,34 @@ package struct DownloadRequest: Sendable {
     }
 }
 
+/// How long a file is and what its digest is, as somebody who can be trusted has said.
+package struct ExpectedFile: Sendable, Equatable {
+    /// The length.
+    package let bytes: Int
+    /// The digest.
+    package let sha256: Digest256
+
+    /// Takes note of both.
+    package init(bytes: Int, sha256: Digest256) {
+        self.bytes = bytes
+        self.sha256 = sha256
+    }
+}
+
 /// How far a running attempt is.
 package struct DownloadProgress: Sendable, Equatable {
-    /// The bytes that came so far.
+    /// The bytes of the file that are there, those of an earlier attempt included.
     package let bytes: Int
-    /// The bytes announced; nil when the server does not say.
+    /// The bytes announced of the whole file; nil when the server does not say.
     package let bytesExpected: Int?
+    /// Bytes a second, over the whole attempt; nil in its first moment.
+    package let bytesPerSecond: Double?
+
+    /// Seconds until the end at this rate; nil when nobody can say.
+    package var secondsLeft: Double? {
+        guard let bytesExpected, let bytesPerSecond, bytesPerSecond > 0 else { return nil }
+        return Double(max(0, bytesExpected - bytes)) / bytesPerSecond
+    }
 }
 
 /// What a download ended with; the target then holds the whole file in both cases.
@@ -98,6 +129,10 @@ package struct DownloadAttempt: Sendable, Equatable, Codable {
     package var curlCode: Int
     /// The bytes of the body that came.
     package var bytes: Int
+    /// The bytes that were there from an earlier attempt, when it went on with them.
+    package var resumedBytes: Int?
+    /// What the file is for; see ``DownloadRequest/source``.
+    package var source: String?
     /// The time from start to end.
     package var microseconds: Int
 
@@ -108,6 +143,8 @@ package struct DownloadAttempt: Sendable, Equatable, Codable {
         status: Int,
         curlCode: Int,
         bytes: Int,
+        resumedBytes: Int? = nil,
+        source: String? = nil,
         microseconds: Int
     ) {
         self.mirror = mirror
@@ -115,6 +152,8 @@ package struct DownloadAttempt: Sendable, Equatable, Codable {
         self.status = status
         self.curlCode = curlCode
         self.bytes = bytes
+        self.resumedBytes = resumedBytes
+        self.source = source
         self.microseconds = microseconds
     }
 }

@@ -4,6 +4,11 @@ package struct DownloadSettings: Sendable, Equatable {
     package var caFile: String?
     /// The proxy's URL; empty for none, nil for what the environment says (`https_proxy`, …).
     package var proxy: String?
+    /// Hosts that are reached without the proxy, as curl wants them: names and suffixes with
+    /// commas between them; nil for what the environment says (`no_proxy`).
+    package var noProxy: String?
+    /// A file with the proxy's `name:password`.
+    package var proxySecretFile: String?
     /// What servers are told of us.
     package var userAgent: String
     /// The limits of one attempt.
@@ -15,12 +20,16 @@ package struct DownloadSettings: Sendable, Equatable {
     package init(
         caFile: String? = nil,
         proxy: String? = nil,
+        noProxy: String? = nil,
+        proxySecretFile: String? = nil,
         userAgent: String = "leeway",
         limits: DownloadLimits = DownloadLimits(),
         retry: RetryPolicy = RetryPolicy()
     ) {
         self.caFile = caFile
         self.proxy = proxy
+        self.noProxy = noProxy
+        self.proxySecretFile = proxySecretFile
         self.userAgent = userAgent
         self.limits = limits
         self.retry = retry

@@ -11,6 +11,7 @@ package final class Downloader: Sendable {
     package let settings: DownloadSettings
     private let thread: TransferThread
     private let logger: Logger
+    private let circuits: CircuitFile?
     private let onAttempt: (@Sendable (DownloadAttempt) -> Void)?
     private let sleep: @Sendable (Duration) async throws -> Void
 
@@ -18,12 +19,14 @@ package final class Downloader: Sendable {
     ///
     /// - Parameters:
     ///   - settings: How downloads are made.
+    ///   - circuits: Which hosts are left alone for a while; nil asks every host every time.
     ///   - logger: Told about failed attempts (warning) and finished downloads (info).
     ///   - onAttempt: Told about every attempt; ``DownloadMetrics/record(_:)`` fits.
     ///   - sleep: Waits between rounds; tests give one that does not.
     /// - Throws: ``TransferError/library(operation:reason:)``.
     package init(
         settings: DownloadSettings = DownloadSettings(),
+        circuits: CircuitFile? = nil,
         logger: Logger,
         onAttempt: (@Sendable (DownloadAttempt) -> Void)? = nil,
         sleep: @escaping @Sendable (Duration) async throws -> Void = {
@@ -31,6 +34,7 @@ package final class Downloader: Sendable {
         }
     ) throws(TransferError) {
         self.settings = settings
+        self.circuits = circuits
         self.logger = logger
         self.onAttempt = onAttempt
         self.sleep = sleep
@@ -50,6 +54,7 @@ package final class Downloader: Sendable {
     ) async throws(TransferError) -> DownloadOutcome {
         var urls: [TransferURL] = []
         for mirror in request.mirrors { urls.append(try TransferURL(mirror)) }
+        urls = try withoutOpenCircuits(urls, request)
         do {
             try Folder.make(Folder.parent(of: request.target))
         } catch {
@@ -62,7 +67,10 @@ package final class Downloader: Sendable {
             switch plan.next(random: &random) {
             case .attempt(let mirror):
                 do {
-                    return try await attempt(request, urls[mirror])
+                    let outcome = try await attempt(request, urls[mirror])
+                    circuits?.note(urls[mirror], succeeded: true)
+                    note(failures, urls)
+                    return outcome
                 } catch {
                     if error.isOurs { throw error }
                     failures[mirror] = error
@@ -74,8 +82,51 @@ package final class Downloader: Sendable {
             case .wait(let milliseconds):
                 try await wait(milliseconds)
             case .giveUp:
+                note(failures, urls)
                 throw Self.summary(failures.compactMap { $0 })
             }
+        }
+    }
+
+    /// The mirrors whose hosts may be asked; when none may, the first one's circuit is the error.
+    private func withoutOpenCircuits(
+        _ urls: [TransferURL],
+        _ request: DownloadRequest
+    ) throws(TransferError) -> [TransferURL] {
+        guard let circuits, !request.ignoresCircuits else { return urls }
+        var firstOpen: (url: TransferURL, secondsLeft: Int64)?
+        var askable: [TransferURL] = []
+        for url in urls {
+            if let seconds = circuits.secondsLeft(url) {
+                firstOpen = firstOpen ?? (url, seconds)
+            } else {
+                askable.append(url)
+            }
+        }
+        guard let firstOpen, askable.isEmpty else { return askable }
+        let error = TransferError.circuitOpen(
+            url: firstOpen.url.redacted,
+            secondsLeft: firstOpen.secondsLeft
+        )
+        onAttempt?(
+            DownloadAttempt(
+                mirror: firstOpen.url.redacted,
+                result: error.code,
+                status: 0,
+                curlCode: 0,
+                bytes: 0,
+                source: request.source.isEmpty ? nil : request.source,
+                microseconds: 0
+            )
+        )
+        throw error
+    }
+
+    /// Takes note of the hosts that failed for a passing reason; a host that has no such file, or a
+    /// wrong one, is well.
+    private func note(_ failures: [TransferError?], _ urls: [TransferURL]) {
+        for (url, failure) in zip(urls, failures) where failure?.isTransient == true {
+            circuits?.note(url, succeeded: false)
         }
     }
 
@@ -110,10 +161,12 @@ package final class Downloader: Sendable {
         let report = result.report
         var metadata: Logger.Metadata = [
             "download.mirror": "\(report.mirror)",
+            "download.source": "\(report.source ?? "")",
             "download.result": "\(report.result)",
             "download.bytes": "\(report.bytes)",
             "download.microseconds": "\(report.microseconds)",
         ]
+        if let resumed = report.resumedBytes { metadata["download.resumed"] = "\(resumed)" }
         switch result.outcome {
         case .success:
             logger.info("download finished", metadata: metadata)

@@ -19,13 +19,51 @@ final class TemporaryDownload {
     ///
     /// - Throws: ``FileError``.
     init(beside target: String) throws(FileError) {
-        let mark = "\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-        path = "\(target)\(WholeFile.temporaryInfix)\(mark)"
-        file = try OpenFile(path, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        path = Self.newPath(target)
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND
+        file = try OpenFile(path, flags: flags, mode: 0o600)
+    }
+
+    /// Takes over the part of a file that an earlier attempt left, which is read once.
+    ///
+    /// - Throws: ``FileError``.
+    init(taking part: String, beside target: String) throws(FileError) {
+        path = Self.newPath(target)
+        try Folder.rename(part, to: path)
+        file = try OpenFile(path, flags: O_RDWR | O_APPEND | O_NOFOLLOW)
+        let isRead = FileFacts.forEachPiece(of: path) { piece in
+            digest?.update(piece)
+            bytes += piece.count
+        }
+        guard isRead else { throw .failed(operation: "read", path: path, errorNumber: EIO) }
     }
 
     deinit {
         if !isPublished { _ = unsafe unlink(path) }
+    }
+
+    private static func newPath(_ target: String) -> String {
+        let mark = "\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        return "\(target)\(WholeFile.temporaryInfix)\(mark)"
+    }
+
+    /// Forgets all bytes.
+    ///
+    /// - Throws: ``FileError``; the file is then of no use.
+    func restart() throws(FileError) {
+        try file?.truncate(to: 0)
+        digest = SHA256Digest()
+        bytes = 0
+    }
+
+    /// Puts what is there so far in the place of parts, to be taken over later.
+    ///
+    /// - Throws: ``FileError``.
+    func suspend(to part: String) throws(FileError) {
+        try file?.synchronise()
+        file = nil
+        try Folder.rename(path, to: part)
+        isPublished = true
     }
 
     /// Adds bytes.
@@ -78,20 +116,26 @@ enum FileFacts {
 
     /// The digest of a file's content, read in constant memory; nil when it cannot be read.
     static func digest(of path: String) -> Digest256? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
         var digest = SHA256Digest()
+        guard forEachPiece(of: path, { digest.update($0) }) else { return nil }
+        return try? digest.finish()
+    }
+
+    /// Gives a file's content to `body`, piece by piece; `false` when it cannot be read.
+    static func forEachPiece(of path: String, _ body: (Span<UInt8>) -> Void) -> Bool {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while true {
             // Bounds: the kernel writes at most the buffer's length.
             let count = unsafe buffer.withUnsafeMutableBytes { buffer in
                 unsafe read(descriptor, buffer.baseAddress, buffer.count)
             }
-            if count == 0 { return try? digest.finish() }
+            if count == 0 { return true }
             if count < 0 && errno == EINTR { continue }
-            if count < 0 { return nil }
-            digest.update(buffer.span.extracting(first: count))
+            if count < 0 { return false }
+            body(buffer.span.extracting(first: count))
         }
     }
 }

@@ -44,6 +44,7 @@ extension TransferError {
             (.hostUnresolved, [CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY]),
             (.hostUnreachable, [CURLE_COULDNT_CONNECT, CURLE_PROXY]),
             (.tlsFailed, [CURLE_SSL_CONNECT_ERROR]),
+            (.pinMismatch, [CURLE_SSL_PINNEDPUBKEYNOTMATCH]),
             (.certificateRefused, [CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR]),
             (.caUnreadable, [CURLE_SSL_CACERT_BADFILE]),
             (

@@ -16,6 +16,10 @@ package enum TransferError: Error, Equatable, Sendable, CustomStringConvertible 
     case tooLarge(url: String, bytesMax: Int)
     /// The data came whole, and the caller's check refused it.
     case refused(url: String, reason: String)
+    /// A file with a secret cannot be used.
+    case secretUnreadable(file: String, reason: String)
+    /// The host failed too often of late, and is left alone for a while.
+    case circuitOpen(url: String, secondsLeft: Int64)
     /// This machine's disk, not the other side, is the trouble.
     case disk(FileError)
     /// Several mirrors were tried; the last error of each, in their order.
@@ -34,6 +38,8 @@ package enum TransferError: Error, Equatable, Sendable, CustomStringConvertible 
         case .status(let status, _, _): status >= 500 ? "status_server_error" : "status_refused"
         case .tooLarge: "too_large"
         case .refused: "check_refused"
+        case .secretUnreadable: "secret_unreadable"
+        case .circuitOpen: "circuit_open"
         case .disk(let error): error.code == "disk_full" ? "disk_full" : "disk_failed"
         case .mirrorsFailed: "mirrors_failed"
         case .cancelled: "cancelled"
@@ -45,7 +51,8 @@ package enum TransferError: Error, Equatable, Sendable, CustomStringConvertible 
     package static let allCodes: [String] =
         TransferFailure.allCases.map(\.rawValue) + [
             "url_invalid", "header_invalid", "status_server_error", "status_refused", "too_large",
-            "check_refused", "disk_full", "disk_failed", "mirrors_failed", "cancelled",
+            "check_refused", "secret_unreadable", "circuit_open", "disk_full", "disk_failed",
+            "mirrors_failed", "cancelled",
             "library_failed",
         ]
 
@@ -63,6 +70,7 @@ package enum TransferError: Error, Equatable, Sendable, CustomStringConvertible 
     package var isOurs: Bool {
         switch self {
         case .disk, .cancelled, .library, .failed(.caUnreadable, _, _): true
+        // Not of the secret of one source: another mirror may need none.
         default: false
         }
     }
@@ -85,6 +93,11 @@ package enum TransferError: Error, Equatable, Sendable, CustomStringConvertible 
                 + "check the source, or raise the limit"
         case .refused(let url, let reason):
             "check \(url): \(reason)"
+        case .secretUnreadable(let file, let reason):
+            "read the secret in \(file): \(reason): check the file and its permissions"
+        case .circuitOpen(let url, let secondsLeft):
+            "fetch \(url): its host failed \(CircuitBreaker.failuresMax) times or more in a row and "
+                + "is left alone for \(secondsLeft) s more: start a retrain by hand to ask it now"
         case .disk(let error):
             "keep what was fetched: \(error)"
         case .mirrorsFailed(let errors):
@@ -107,6 +120,8 @@ package enum TransferFailure: String, Sendable, Codable, CaseIterable {
     case tlsFailed = "tls_failed"
     /// The server's certificate is not one to trust, or is of another host.
     case certificateRefused = "certificate_refused"
+    /// The server's key is none of those that the source is pinned to.
+    case pinMismatch = "pin_mismatch"
     /// The file of certificate authorities cannot be read.
     case caUnreadable = "ca_unreadable"
     /// The whole transfer took longer than its limit.
@@ -144,6 +159,7 @@ package enum TransferFailure: String, Sendable, Codable, CaseIterable {
         case .tlsFailed: "check that the server speaks TLS 1.2 or 1.3"
         case .certificateRefused:
             "check the host's name in the URL, and ca_file if the CA is private"
+        case .pinMismatch: "check who answers there, and pinned_keys if the key was replaced"
         case .caUnreadable: "check ca_file, or install ca-certificates"
         case .timedOut, .stalled: "check the network, or raise the time limits"
         case .interrupted: "it may pass; check the server if it does not"

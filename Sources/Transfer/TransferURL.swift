@@ -14,6 +14,10 @@ struct TransferURL: Sendable, Equatable {
     let text: String
     /// Its protocol.
     let scheme: Scheme
+    /// Protocol, host and port, in one form; nil for a file.
+    let origin: String?
+    /// Whether path and query are such that every way of writing them is the same.
+    let isPlainKey: Bool
     /// The path on this machine that a `file://` URL names; nil for others.
     let filePath: String?
 
@@ -51,6 +55,10 @@ struct TransferURL: Sendable, Equatable {
         else { throw refusal("it has another number of slashes than \(scheme.example)") }
         self.text = text
         self.scheme = scheme
+        origin = unsafe scheme == .file ? nil : Self.origin(of: parser, scheme)
+        let path = unsafe Self.part(CURLUPART_PATH, of: parser, decoded: false) ?? ""
+        let query = unsafe Self.part(CURLUPART_QUERY, of: parser, decoded: false)
+        isPlainKey = query == nil && path.utf8.allSatisfy(Self.isPlain)
         filePath = unsafe scheme == .file ? Self.part(CURLUPART_PATH, of: parser) : nil
         if scheme == .file && filePath == nil { throw refusal("the path is malformed") }
     }
@@ -70,11 +78,32 @@ struct TransferURL: Sendable, Equatable {
 
     private static let bytesMax = 8192
 
-    /// A part of the URL, percent-decoded; nil when it is missing or cannot be decoded.
+    /// What RFC 3986 §2.3 leaves as it is, and `/`.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: "-._~/".utf8.contains(byte)
+        }
+    }
+
     @unsafe
-    private static func part(_ part: CURLUPart, of parser: OpaquePointer) -> String? {
+    private static func origin(of parser: OpaquePointer, _ scheme: Scheme) -> String? {
+        guard let host = unsafe part(CURLUPART_HOST, of: parser) else { return nil }
+        let port = unsafe part(CURLUPART_PORT, of: parser) ?? (scheme == .https ? "443" : "80")
+        return "\(scheme.rawValue)://\(host.lowercased()):\(port)"
+    }
+
+    /// A part of the URL, percent-decoded or not; nil when it is missing or cannot be decoded.
+    @unsafe
+    private static func part(
+        _ part: CURLUPart,
+        of parser: OpaquePointer,
+        decoded: Bool = true
+    ) -> String? {
         var text: UnsafeMutablePointer<CChar>?
-        let flags = UInt32(CURLU_URLDECODE)
+        let flags = decoded ? UInt32(CURLU_URLDECODE) : 0
         guard unsafe curl_url_get(parser, part, &text, flags) == CURLUE_OK else { return nil }
         defer { unsafe curl_free(text) }
         // Bounds: libcurl gives a zero-ended text, ours to free.

@@ -22,8 +22,15 @@ package final class DataServer: Sendable {
     /// - Parameters:
     ///   - names: What the certificate is for, in OpenSSL's words.
     ///   - usesTLS: Whether it serves HTTPS.
+    ///   - isOld: Whether it knows no TLS after 1.1.
+    ///   - isExpired: Whether its certificate ended yesterday.
     /// - Throws: ``ChildProcess/Failure`` and what files throw.
-    package init(names: String = "DNS:localhost,IP:127.0.0.1", usesTLS: Bool = true) throws {
+    package init(
+        names: String = "DNS:localhost,IP:127.0.0.1",
+        usesTLS: Bool = true,
+        isOld: Bool = false,
+        isExpired: Bool = false
+    ) throws {
         folder = try TemporaryDirectory()
         caFile = folder.path("certificate.pem")
         let key = folder.path("key.pem")
@@ -32,9 +39,10 @@ package final class DataServer: Sendable {
         // A shared server lives as long as this process, which removes nothing when it exits.
         command += ["--remove", folder.path]
         if usesTLS {
-            try Self.makeCertificate(caFile, key, names)
+            try Self.makeCertificate(caFile, key, names, isExpired: isExpired)
             command += ["--certificate", caFile, "--key", key]
         }
+        if isOld { command.append("--tls-1.1") }
         process = try ChildProcess(command)
         let line = try process.readLine()
         guard line.hasPrefix("port "), let port = Int(line.dropFirst(5)) else {
@@ -56,6 +64,14 @@ package final class DataServer: Sendable {
         try WholeFile.replace(folder.path("root/\(name)"), bytes)
     }
 
+    /// The digest of the server's public key, as curl pins it.
+    package func pin() throws -> String {
+        let command =
+            "openssl x509 -in '\(caFile)' -pubkey -noout | openssl pkey -pubin -outform der"
+            + " | openssl dgst -sha256 -binary | openssl base64"
+        return "sha256//" + (try ChildProcess(["sh", "-c", command]).readLine())
+    }
+
     /// One request that the server got.
     package struct LoggedRequest: Decodable {
         /// The method.
@@ -73,18 +89,38 @@ package final class DataServer: Sendable {
         return try JSONDecoder().decode([LoggedRequest].self, from: Data(reply.body))
     }
 
+    /// The requests without a `t` so far, of a server without TLS.
+    package func plainLog() throws -> [LoggedRequest] {
+        var session = try HTTPSession(HTTPSessionSettings(allowsPlaintext: true))
+        let reply = try session.get("http://127.0.0.1:\(port)/log")
+        return try JSONDecoder().decode([LoggedRequest].self, from: Data(reply.body))
+    }
+
     private static let common = Result { try DataServer() }
 
     private static var script: String {
         Folder.parent(of: #filePath) + "/Server/data_server.py"
     }
 
-    private static func makeCertificate(_ path: String, _ key: String, _ names: String) throws {
+    private static func makeCertificate(
+        _ path: String,
+        _ key: String,
+        _ names: String,
+        isExpired: Bool
+    ) throws {
+        let request = "\(path).request"
         try ChildProcess.run(
             [
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-keyout", key, "-out", path, "-days", "2", "-subj", "/CN=data server",
-                "-addext", "subjectAltName=\(names)",
+                "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
+                "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", request,
+                "-subj", "/CN=data server", "-addext", "subjectAltName=\(names)",
+            ]
+        )
+        // Unlike `req -x509`, this takes a number of days below zero.
+        try ChildProcess.run(
+            [
+                "openssl", "x509", "-req", "-in", request, "-signkey", key, "-copy_extensions",
+                "copy", "-days", isExpired ? "-1" : "2", "-out", path,
             ]
         )
     }

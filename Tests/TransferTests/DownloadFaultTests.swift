@@ -114,6 +114,50 @@ struct DownloadFaultTests {
         #expect(bench.names == [])
     }
 
+    @Test("a certificate that has ended is refused and not retried")
+    func expiredCertificate() async throws {
+        let expired = try DataServer(isExpired: true)
+        let bench = try DownloadBench(caFile: expired.caFile, retry: RetryPolicy())
+        let error = await bench.failure(expired.url("bytes/1"))
+        #expect(error?.code == "certificate_refused")
+        #expect(error?.description.contains("expired") == true)
+        #expect(bench.waits.isEmpty)
+    }
+
+    @Test("a server that knows nothing after TLS 1.1 is refused, though it may be updated one day")
+    func oldTLS() async throws {
+        let old = try DataServer(isOld: true)
+        let bench = try DownloadBench(caFile: old.caFile)
+        #expect(await bench.failure(old.url("bytes/1"))?.code == "tls_failed")
+        #expect(bench.names == [])
+    }
+
+    /// `Retry-After` as a server may send it, and the seconds that are waited at least and at most.
+    static let pauses: [(text: String, seconds: ClosedRange<Int>)] = [
+        ("7", 7...7),
+        ("-7", 0...0),
+        ("1000000000", 600...600),
+        ("99999999999999999999", 0...600),
+        ("soon", 0...0),
+        // A date long gone, and one that is far off.
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0...0),
+        ("Fri, 06 Nov 2037 08:49:37 GMT", 600...600),
+    ]
+
+    @Test("Retry-After is believed up to ten minutes, whatever it says", arguments: pauses)
+    func retryAfter(text: String, seconds: ClosedRange<Int>) async throws {
+        let server = try DataServer.shared()
+        let name = "pause-\(text.utf8.reduce(0) { ($0 &* 31) &+ Int($1) })"
+        try server.put(name, sample(100))
+        let bench = try DownloadBench(retry: RetryPolicy(roundsMax: 2, baseMilliseconds: 0))
+        let query = text.replacing(" ", with: "%20").replacing(",", with: "%2C")
+        _ = try await bench.download(server.url("flaky/1/\(name)?retry-after=\(query)"))
+        #expect(bench.content == sample(100))
+        let waited = try #require(bench.waits.first)
+        #expect(bench.waits.count == 1)
+        #expect((.seconds(seconds.lowerBound) ... .seconds(seconds.upperBound)).contains(waited))
+    }
+
     @Test("without a CA file the system's authorities decide")
     func systemAuthorities() async throws {
         let server = try DataServer.shared()

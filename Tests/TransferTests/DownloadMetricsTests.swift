@@ -47,6 +47,8 @@ import Transfer
                 .status(404, url: url, retryAfterSeconds: nil),
                 .status(503, url: url, retryAfterSeconds: 5), .tooLarge(url: url, bytesMax: 1),
                 .refused(url: url, reason: "why"),
+                .secretUnreadable(file: "/x", reason: "why"),
+                .circuitOpen(url: url, secondsLeft: 5),
                 .disk(.failed(operation: "write", path: "/x", errorNumber: 28)),
                 .disk(.failed(operation: "write", path: "/x", errorNumber: 5)),
                 .mirrorsFailed([.cancelled]), .cancelled, .library(operation: "x", reason: "why"),

@@ -19,7 +19,8 @@ final class DownloadBench: Sendable {
     init(
         caFile: String? = nil,
         limits: DownloadLimits = DownloadLimits(connectSecondsMax: 5, totalSecondsMax: 30),
-        retry: RetryPolicy = .never
+        retry: RetryPolicy = .never,
+        circuits: CircuitFile? = nil
     ) throws {
         let record = Record()
         folder = try TemporaryDirectory()
@@ -30,6 +31,7 @@ final class DownloadBench: Sendable {
                 limits: limits,
                 retry: retry
             ),
+            circuits: circuits,
             logger: silentLogger,
             onAttempt: { attempt in record.attempts.withLock { $0.append(attempt) } },
             sleep: { wait in
@@ -63,6 +65,16 @@ final class DownloadBench: Sendable {
         }
     }
 }
+
+/// A clock that is set by hand; Unix seconds.
+final class Clock: Sendable {
+    private let seconds = Mutex<Int64>(1000)
+    var now: Int64 { seconds.withLock { $0 } }
+    func set(_ now: Int64) { seconds.withLock { $0 = now } }
+}
+
+/// The digest of bytes.
+func digest(_ bytes: [UInt8]) throws -> Digest256 { try SHA256Digest.of(bytes) }
 
 /// A logger that says nothing.
 let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A data server for tests: good files and every fault we know, chosen by the path.
 
-    python3 data_server.py --root DIR [--certificate PEM --key PEM] [--remove DIR]
+    python3 data_server.py --root DIR [--certificate PEM --key PEM] [--tls-1.1] [--remove DIR]
 
 Standard library only. Serves HTTPS, or plain HTTP without a certificate, on a free port of
 127.0.0.1; prints "port N" on one line when it is ready; ends when its standard input ends, so that
@@ -18,6 +18,10 @@ Good answers (NAME is a file in DIR, N a number of bytes; both also answer HEAD)
     /no-length/NAME     ended by a clean close of the connection
     /slow/NAME          whole, but waits until GET /release?t=… of the same t
     /echo               what was sent, as JSON
+    /ranges/NAME        with ETag; gives a range where If-Range says the same ETag
+    /secret/NAME        the file to those who send the Authorization or X-API-Key of ?want=TEXT
+    /s3/REGION/NAME     the file to those who sign as S3 wants it, with key KEY and secret SECRET
+    CONNECT host:port   a proxy (of a server without a certificate); ?-less, so logged without t
 
 Faults:
     /stall/head         takes the request and says nothing
@@ -30,6 +34,15 @@ Faults:
     /chunked-bad        a chunk whose size is no number
     /endless            chunks for ever;  /endless-plain  bytes for ever, without a length
     /reset              a TCP reset after half a body
+    /broken/NAME        with ETag; the first answer of this URL ends after half the body, then as
+                        /ranges; ?then=… has the second answer go wrong instead:
+                          other     the file has changed: If-Range fails, the new file comes whole
+                          stubborn  changed, but 206 with the rest of the new file and its ETag
+                          shifted   206 of another range than was asked for
+                          longer    206 of a file that is said to be longer than what comes
+                          gone      416
+                          cut       again only half of what is left, then as /ranges
+    /cut-weak/NAME      the same with a weak ETag, whose rest must not be asked for
     /garbage            not HTTP at all
     /big-head           a megabyte of header
     /partial            206 although no range was asked for
@@ -44,6 +57,7 @@ Faults:
     /redirect/user      to a URL with a user name
     /redirect/other     to the same server under its other name (127.0.0.1 or localhost)
     /redirect/to?url=…  there
+    /redirect/secret/NAME   to /secret/NAME under the server's other name
 
     /log?t=TOKEN        the requests so far whose query had t=TOKEN, as a JSON list of
                         {"method", "path", "headers"}
@@ -53,6 +67,7 @@ import argparse
 import email.utils
 import gzip
 import hashlib
+import hmac
 import http.server
 import json
 import os
@@ -104,6 +119,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
     do_POST = do_GET
+
+    def do_CONNECT(self):
+        with LOCK:
+            LOG.append((None, self.command, self.path, dict(self.headers.items())))
+        host, port = self.path.rsplit(":", 1)
+        far = socket.create_connection((host, int(port)))
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        back = threading.Thread(target=self.pump, args=(far, self.connection), daemon=True)
+        back.start()
+        self.pump(self.connection, far)
+        back.join()
+        far.close()
+
+    @staticmethod
+    def pump(source, target):
+        try:
+            while True:
+                piece = source.recv(65536)
+                if not piece:
+                    break
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
     # Building blocks
 
@@ -212,6 +253,39 @@ class Handler(http.server.BaseHTTPRequestHandler):
         })
         self.reply(200, text.encode(), ("Content-Type", "application/json"))
 
+    def ranged(self, body, etag):
+        """The rest that was asked for, if the client knows the right entity tag."""
+        asked = self.headers.get("Range", "")
+        if not asked.startswith("bytes=") or self.headers.get("If-Range") != etag:
+            return self.reply(200, body, ("ETag", etag))
+        start = int(asked[6:].rstrip("-"))
+        if start >= len(body):
+            return self.reply(416, b"", ("Content-Range", "bytes */%d" % len(body)))
+        self.rest(body, start, etag)
+
+    def rest(self, body, start, etag, whole=None):
+        span = "bytes %d-%d/%d" % (start, len(body) - 1, whole or len(body))
+        self.reply(206, body[start:], ("ETag", etag), ("Content-Range", span))
+
+    def answer_ranges(self, name):
+        body, _ = self.file(name)
+        self.ranged(body, self.tag(body))
+
+    @staticmethod
+    def tag(body):
+        return '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
+
+    def answer_secret(self, name):
+        shown = (self.headers.get("Authorization"), self.headers.get("X-API-Key"))
+        if self.query.get("want") not in shown:
+            return self.reply(401, b"no\n", ("WWW-Authenticate", "Basic"))
+        self.answer_files(name)
+
+    def answer_s3(self, region, name):
+        if not signature_is_right(self, region):
+            return self.reply(403, b"<Code>SignatureDoesNotMatch</Code>")
+        self.answer_ranges(name)
+
     def answer_log(self):
         with LOCK:
             entries = [entry for entry in LOG if entry[0] == self.query.get("t")]
@@ -280,6 +354,50 @@ class Handler(http.server.BaseHTTPRequestHandler):
         # Closed with this option, a socket sends a reset in place of an orderly end.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def answer_broken(self, name):
+        with LOCK:
+            COUNTS[self.path] = COUNTS.get(self.path, 0) + 1
+            count = COUNTS[self.path]
+        then = self.query.get("then")
+        body, _ = self.file(name)
+        new = body[::-1] + b"new"
+        start = int(self.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
+        if count == 1:
+            return self.cut(body, 0, len(body) // 2)
+        if then == "cut" and count == 2:
+            return self.cut(body, start, (start + len(body)) // 2)
+        if count > 2 or then is None:
+            return self.ranged(new if then in ("other", "stubborn") else body,
+                               self.tag(new if then in ("other", "stubborn") else body))
+        if then == "other":
+            return self.ranged(new, self.tag(new))
+        if then == "stubborn":
+            return self.rest(new, start, self.tag(new))
+        if then == "shifted":
+            return self.rest(body, start + 7, self.tag(body))
+        if then == "longer":
+            return self.rest(body, start, self.tag(body), whole=len(body) + 5)
+        if then == "gone":
+            return self.reply(416, b"")
+
+    def cut(self, body, start, end, etag=None):
+        fields = [("Content-Length", str(len(body) - start)), ("ETag", etag or self.tag(body))]
+        if start:
+            span = "bytes %d-%d/%d" % (start, len(body) - 1, len(body))
+            fields.append(("Content-Range", span))
+        self.head(206 if start else 200, *fields)
+        self.wfile.write(body[start:end])
+        self.close_connection = True
+
+    def answer_cut_weak(self, name):
+        with LOCK:
+            COUNTS[self.path] = COUNTS.get(self.path, 0) + 1
+            count = COUNTS[self.path]
+        body, _ = self.file(name)
+        if count == 1:
+            return self.cut(body, 0, len(body) // 2, 'W/"weak"')
+        self.reply(200, body, ("ETag", 'W/"weak"'))
+
     def answer_garbage(self):
         self.wfile.write(b"\x00\x01\x02 not HTTP\r\n\r\n")
         self.close_connection = True
@@ -316,7 +434,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         host = self.headers.get("Host", "").rsplit(":", 1)[0]
         other = "localhost" if host == "127.0.0.1" else "127.0.0.1"
         scheme = "https" if self.server.context else "http"
-        hop = int(hops)
+        hop = int(hops) if hops.isdigit() else 0
         target = {
             "loop": "/redirect/loop",
             "hops": "/redirect/hops/%d" % (hop - 1) if hop > 1 else "/bytes/100",
@@ -325,8 +443,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "user": "%s://user:secret@%s:%d/bytes/100" % (scheme, host, port),
             "other": "%s://%s:%d/bytes/100" % (scheme, other, port),
             "to": self.query.get("url", "/"),
+            "secret": "%s://%s:%d/files/%s?%s" % (
+                scheme, other, port, hops, urllib.parse.urlsplit(self.path).query),
         }[where]
         self.reply(302, b"elsewhere\n", ("Location", target))
+
+
+def signature_is_right(request, region):
+    """AWS Signature Version 4, worked out from the request itself."""
+    text = request.headers.get("Authorization", "")
+    if not text.startswith("AWS4-HMAC-SHA256 "):
+        return False
+    parts = dict(part.strip().split("=", 1) for part in text[17:].split(","))
+    date = request.headers.get("X-Amz-Date", "")
+    scope = "%s/%s/s3/aws4_request" % (date[:8], region)
+    names = parts["SignedHeaders"].split(";")
+    must = {"host", "x-amz-date", "x-amz-content-sha256"}
+    if parts["Credential"] != "KEY/" + scope or not must <= set(names):
+        return False
+    url = urllib.parse.urlsplit(request.path)
+    fields = "".join("%s:%s\n" % (n, request.headers.get(n, "").strip()) for n in names)
+    body = hashlib.sha256(b"").hexdigest()
+    if request.headers.get("X-Amz-Content-Sha256") != body:
+        return False
+    lines = [request.command, url.path, url.query, fields, parts["SignedHeaders"], body]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    key = b"AWS4SECRET"
+    for word in (date[:8], region, "s3", "aws4_request"):
+        key = hmac.new(key, word.encode(), hashlib.sha256).digest()
+    signed = "\n".join(["AWS4-HMAC-SHA256", date, scope, digest]).encode()
+    right = hmac.new(key, signed, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(right, parts["Signature"])
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -345,6 +492,7 @@ def main():
     parser.add_argument("--root", required=True)
     parser.add_argument("--certificate")
     parser.add_argument("--key")
+    parser.add_argument("--tls-1.1", dest="old", action="store_true")
     parser.add_argument("--remove")
     arguments = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
@@ -353,6 +501,10 @@ def main():
     if arguments.certificate:
         server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.context.load_cert_chain(arguments.certificate, arguments.key)
+        if arguments.old:
+            server.context.set_ciphers("ALL:@SECLEVEL=0")
+            server.context.minimum_version = ssl.TLSVersion.TLSv1
+            server.context.maximum_version = ssl.TLSVersion.TLSv1_1
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print("port %d" % server.server_address[1], flush=True)
     sys.stdin.buffer.read()
