@@ -21,19 +21,22 @@ package struct RowOrigin: Sendable, Hashable {
     }
 }
 
-/// Takes a share of the rows away by a hash of where they came from.
+/// Takes a share of the rows away by a hash of what they hold and of how many like them came before
+/// in their file (``RowKeys``).
 ///
-/// Never by their content: identical rows must be free to fall on both sides, or what is held out
-/// has another distribution than what is fitted. The choice is the same in every run.
+/// A row keeps its side in every run, wherever it stands in a later file that has more rows or
+/// fewer. Identical rows of a file are told apart by their order, so that they are free to fall on
+/// both sides; else what is held out would have another distribution than what is fitted.
 ///
-/// The hash is FNV-1a (64 bits) over the purpose's bytes and the digest's, then, for each row, the
-/// finaliser of SplitMix64 over `seed + (row + 1) × 0x9E3779B97F4A7C15`. A row is taken when the
-/// upper 53 bits, as a fraction of 1, are below the share.
+/// The hash is FNV-1a (64 bits) over the purpose's bytes, then, for each row, the finaliser of
+/// SplitMix64 over `seed + (key + 1) × 0x9E3779B97F4A7C15`. A row is taken when the upper 53 bits, as
+/// a fraction of 1, are below the share.
 package struct DataSplit: Sendable, Equatable {
     /// The share that is taken away, 0 up to (but not) 1.
     package let share: Double
     /// What the rows are taken for; another purpose takes other rows.
     package let purpose: String
+    private let seed: UInt64
 
     /// A split.
     ///
@@ -47,11 +50,9 @@ package struct DataSplit: Sendable, Equatable {
         }
         self.share = share
         self.purpose = purpose
-    }
-
-    /// Whether a row is taken away.
-    package func takes(_ origin: RowOrigin) -> Bool {
-        takes(row: origin.row, seed: seed(of: origin.source))
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in purpose.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        seed = hash
     }
 
     /// The numbers of the rows that stay and of those that are taken, each in order.
@@ -64,26 +65,16 @@ package struct DataSplit: Sendable, Equatable {
     {
         var kept: [Int32] = []
         var taken: [Int32] = []
-        var seeds: [Int: UInt64] = [:]
         for row in rows ?? (0..<Int32(dataset.rowCount)).map({ $0 }) {
-            let (run, number) = dataset.location(of: Int(row))
-            let seed = seeds[run] ?? seed(of: dataset.runs[run].source)
-            seeds[run] = seed
-            if takes(row: number, seed: seed) { taken.append(row) } else { kept.append(row) }
+            if takes(key: dataset.keys[Int(row)]) { taken.append(row) } else { kept.append(row) }
         }
         return (kept, taken)
     }
 
-    func seed(of source: SourceIdentity) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in purpose.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        for byte in source.digest { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return hash
-    }
-
-    func takes(row: Int, seed: UInt64) -> Bool {
+    /// Whether the row with this key is taken away.
+    package func takes(key: UInt64) -> Bool {
         let step: UInt64 = 0x9E37_79B9_7F4A_7C15
-        var hash = seed &+ (UInt64(truncatingIfNeeded: row) &+ 1) &* step
+        var hash = seed &+ (key &+ 1) &* step
         hash = (hash ^ (hash >> 30)) &* 0xBF58_476D_1CE4_E5B9
         hash = (hash ^ (hash >> 27)) &* 0x94D0_49BB_1331_11EB
         hash ^= hash >> 31

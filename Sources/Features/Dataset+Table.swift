@@ -30,6 +30,7 @@ extension Dataset {
             rowWidth: schema.rawWidth,
             source: source.identity,
             rowNumbers: rows.rowNumbers,
+            keys: rows.keys,
             skippedRows: rows.skipped
         )
     }
@@ -45,6 +46,8 @@ private struct TableRows {
     private(set) var classes: [Int32] = []
     private(set) var numbers: [Float] = []
     private(set) var rowNumbers: [Int32] = []
+    private(set) var keys: [UInt64] = []
+    private var made = RowKeys()
     private(set) var skipped = 0
 
     init(_ table: TableLayout, _ names: [String]) throws(FeatureError) {
@@ -62,10 +65,13 @@ private struct TableRows {
         _ record: borrowing DelimitedRecord,
         _ number: Int
     ) throws(FeatureError) {
+        // Rows without a target count, too, as they do where columns are fitted.
+        let key = made.next(RowKeys.content(record, positions + [targetPosition]))
         guard try takeTarget(record) else {
             skipped += 1
             return
         }
+        keys.append(key)
         rowNumbers.append(Int32(number))
         for (index, column) in codec.layout.columns.enumerated() {
             let field = codec.field(record.field(positions[index]), column: index)

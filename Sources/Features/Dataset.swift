@@ -47,6 +47,8 @@ package struct Dataset: Sendable {
     /// How many rows of the sources were left out because their target is missing.
     package private(set) var skippedRows: Int
     private(set) var runs: [Run]
+    /// What tells each row from all others, in other files of the same rows, too.
+    private(set) var keys: [UInt64]
 
     /// The most rows; row numbers are 32 bits wide.
     package static let rowsMax = Int(Int32.max)
@@ -59,6 +61,7 @@ package struct Dataset: Sendable {
     ///   - rowWidth: How many raw values a row has, above 0.
     ///   - source: Where they came from.
     ///   - rowNumbers: Their numbers in the source; consecutive from 0 when not given.
+    ///   - keys: Their keys (``RowKeys``); of their content when not given.
     ///   - skippedRows: How many rows of the source were left out.
     /// - Throws: ``FeatureError/invalidData(problem:)`` when the counts do not agree.
     package init(
@@ -67,6 +70,7 @@ package struct Dataset: Sendable {
         rowWidth: Int,
         source: SourceIdentity,
         rowNumbers: [Int32]? = nil,
+        keys: [UInt64]? = nil,
         skippedRows: Int = 0
     ) throws(FeatureError) {
         let count: Int
@@ -82,7 +86,9 @@ package struct Dataset: Sendable {
             throw .invalidData(problem: "\(count) values are not rows of \(rowWidth)")
         }
         let rows = count / rowWidth
-        guard rows == labels.count, rowNumbers.map({ $0.count == rows }) ?? true else {
+        guard rows == labels.count, keys.map({ $0.count == rows }) ?? true,
+            rowNumbers.map({ $0.count == rows }) ?? true
+        else {
             throw .invalidData(problem: "there are \(rows) rows but \(labels.count) labels")
         }
         guard rows <= Self.rowsMax else {
@@ -94,6 +100,12 @@ package struct Dataset: Sendable {
         rowCount = rows
         self.skippedRows = skippedRows
         runs = [Run(source: source, start: 0, numbers: rowNumbers)]
+        self.keys = keys ?? []
+        guard keys == nil else { return }
+        var made = RowKeys()
+        self.keys = (0..<rows).map { row in
+            made.next(RowKeys.mixed(featureDigest(of: row), UInt64(bitPattern: labelBits(of: row))))
+        }
     }
 
     /// Adds the rows of another data set behind these.
@@ -121,6 +133,7 @@ package struct Dataset: Sendable {
         runs += other.runs.map {
             Run(source: $0.source, start: rowCount + $0.start, numbers: $0.numbers)
         }
+        keys += other.keys
         rowCount += other.rowCount
         skippedRows += other.skippedRows
     }

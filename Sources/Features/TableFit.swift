@@ -28,9 +28,12 @@ struct TableFit {
         _ holdout: DataSplit?
     ) throws(FeatureError) {
         let positions = try TablePositions(source, declared, target, options)
-        let seed = holdout?.seed(of: source.identity) ?? 0
-        try source.forEachRow(options) { (record, row) throws(FeatureError) in
-            if let holdout, holdout.takes(row: row, seed: seed) { return }
+        let fields = positions.columns + [positions.target]
+        var keys = RowKeys()
+        try source.forEachRow(options) { (record, _) throws(FeatureError) in
+            if let holdout, holdout.takes(key: keys.next(RowKeys.content(record, fields))) {
+                return
+            }
             // A row without a target is not trained on.
             if isMissing(record.field(positions.target), nil) { return }
             for column in types.indices {

@@ -76,6 +76,13 @@ package enum Folder {
         _ = try retryingInterrupts("rename", source) { unsafe Glibc.rename(source, target) }
     }
 
+    /// Gives a file a second name in the same file system; the content is there once.
+    ///
+    /// - Throws: ``FileError/failed(operation:path:errorNumber:)``, also when the name is taken.
+    package static func link(_ source: String, to target: String) throws(FileError) {
+        _ = try retryingInterrupts("link", source) { unsafe Glibc.link(source, target) }
+    }
+
     /// Waits until the folder's entries are on the disk.
     ///
     /// - Throws: ``FileError/failed(operation:path:errorNumber:)``.

@@ -59,6 +59,33 @@ package struct CaptureFolder: Sendable {
         }
     }
 
+    /// Rows that were written together.
+    package struct Files: Sendable, Equatable {
+        /// The rows, or their images.
+        package let features: String
+        /// The images' labels; nil for rows of a table.
+        package let labels: String?
+    }
+
+    /// The files of a folder that can be learned from, oldest first.
+    ///
+    /// - Parameter path: The folder.
+    /// - Returns: Paths; none when there is no such folder.
+    package static func files(in path: String) -> [Files] {
+        let names = (try? Folder.list(path)) ?? []
+        let moments = names.compactMap { name -> (Int64, String)? in
+            guard !name.contains(WholeFile.temporaryInfix) else { return nil }
+            return name.split(separator: "-").first.flatMap { Int64($0) }.map { ($0, name) }
+        }
+        return moments.sorted { $0 < $1 }.compactMap { _, name in
+            if name.hasSuffix(".csv") { return Files(features: "\(path)/\(name)", labels: nil) }
+            guard let stem = name.split(separator: ".").first, name.contains(".images-idx"),
+                names.contains("\(stem).labels-idx1")
+            else { return nil }
+            return Files(features: "\(path)/\(name)", labels: "\(path)/\(stem).labels-idx1")
+        }
+    }
+
     /// Takes away what is too old, and the oldest files until there is room.
     ///
     /// - Throws: ``StoreError/file(_:)``.
