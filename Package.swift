@@ -176,7 +176,7 @@ let package = Package(
             "ApplianceTests",
             [
                 "Appliance", "Serving", "ModelStore", "ModelTestSupport", "NeuralNetwork",
-                "TLSTransport",
+                "TLSTransport", "Retraining", "Transfer",
                 "Telemetry", "Files", logging, yams,
             ]
         ),

@@ -69,7 +69,8 @@ extension Settings {
                 settings: downloads.transferSettings,
                 logger: logging.logger("replay")
             ),
-            folder: "\(state)/downloads"
+            folder: "\(state)/downloads",
+            unixSeconds: ProcessEnvironment.nowWithFraction()
         )
     }
 }

@@ -73,6 +73,9 @@ extension ModelSettings {
         if capture.enabled && !feedback.enabled {
             section.report("needs feedback.enabled", key: "capture")
         }
+        if data.policy.usesFeedback && !capture.enabled {
+            section.report("data.feedback needs capture.enabled", key: "data")
+        }
         if Set(labels).count != labels.count {
             section.report("a label stands twice", key: "labels")
         }

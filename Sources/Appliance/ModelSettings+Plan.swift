@@ -29,7 +29,8 @@ extension ModelSettings {
             gate: gate,
             release: planRelease,
             retention: retrain.retention,
-            decompressedBytesMax: settings.downloads.decompressedBytesMax
+            decompressedBytesMax: settings.downloads.decompressedBytesMax,
+            data: data.policy.policy(captureFolder: "\(settings.state)/capture/\(name)")
         )
     }
 
@@ -137,7 +138,7 @@ extension ColumnSettings {
 extension SourceSettings {
     fileprivate var source: RetrainingPlan.Source {
         func mirrors(_ mirrors: [MirrorSettings]) -> [RetrainingPlan.Mirror] {
-            mirrors.map { RetrainingPlan.Mirror(url: $0.url, sha256: $0.sha256) }
+            mirrors.map(\.mirror)
         }
         return RetrainingPlan.Source(features: mirrors(features), labels: mirrors(labels))
     }

@@ -1,5 +1,6 @@
 package import Retraining
 package import Serving
+package import Transfer
 
 /// One model: what it learns, from which data, and when it is made anew.
 package struct ModelSettings: Sendable, Equatable {
@@ -215,6 +216,8 @@ package struct DataSettings: Sendable, Equatable {
     package var holdout: Double
     /// The character between the fields of a CSV file.
     package var delimiter: String
+    /// What is done with the rows besides reading them.
+    package var policy: DataPolicySettings
 
     /// The form of the files.
     package enum Format: String, CaseIterable, Sendable {
@@ -236,6 +239,8 @@ package struct MirrorSettings: Sendable, Equatable {
     package var url: String
     /// SHA-256 of the decompressed bytes, in lower-case hexadecimal; nil accepts any content.
     package var sha256: String?
+    /// What the place wants besides the URL.
+    package var access: SourceAccess
 }
 
 /// When a retrain starts, and what lets its result in.

@@ -26,7 +26,9 @@ package struct RetrainJob {
     /// Where the network comes from.
     package enum Work: Sendable {
         /// It is fitted, for this reason.
-        case retrain(trigger: String)
+        case retrain(trigger: String, acceptingData: Bool = false)
+        /// A version is made again, and compared.
+        case reproducing(Int)
         /// Its weights are in this file.
         case importing(String)
     }
@@ -95,11 +97,13 @@ package struct RetrainJob {
         -> (RetrainingPipeline) async throws -> RetrainingOutcome
     {
         switch work {
-        case .retrain(let word):
+        case .retrain(let word, let acceptsData):
             guard let trigger = RetrainingTrigger(rawValue: word), trigger != .import else {
                 throw JobError.unknownTrigger(word)
             }
-            return { try await $0.run(trigger) }
+            return { try await $0.run(trigger, acceptingData: acceptsData) }
+        case .reproducing(let version):
+            return { try await $0.reproduce(version) }
         case .importing(let path):
             let file = try WeightFile(path: path, plan: model.plan(settings))
             return { try await $0.run(importing: file) }
@@ -114,6 +118,9 @@ package struct RetrainJob {
         let logger = logging.logger("retraining")
         let downloader = try Downloader(
             settings: settings.downloads.transferSettings,
+            circuits: CircuitFile("\(settings.state)/downloads/\(model.name)-circuits.json") {
+                Int64(ProcessEnvironment.nowWithFraction())
+            },
             logger: logger,
             onAttempt: { telling.tell(.download($0)) }
         )
@@ -162,6 +169,9 @@ extension Appliance.DownloadSettings {
     var transferSettings: Transfer.DownloadSettings {
         Transfer.DownloadSettings(
             caFile: authorities,
+            proxy: proxy,
+            noProxy: noProxy.isEmpty ? nil : noProxy.joined(separator: ","),
+            proxySecretFile: proxySecretFile,
             userAgent: "leeway/\(ApplianceVersion.text)",
             limits: DownloadLimits(bytesMax: bytesMax, totalSecondsMax: secondsMax),
             retry: RetryPolicy(roundsMax: attemptsMax)

@@ -27,9 +27,12 @@ struct RetrainingTelling: Sendable {
             console.write("\(clear)\(model): \(Self.words(stage))\n")
         case .progress(let progress):
             tell(progress, console)
+        case .transfer(let transfer):
+            if bar { console.write("\r\u{1B}[K  \(Self.words(transfer))") }
         case .download(let attempt):
+            let resumed = attempt.resumedBytes.map { ", after \($0) that were there" } ?? ""
             console.write(
-                "\(clear)  \(attempt.result): \(attempt.mirror) (\(attempt.bytes) bytes)\n"
+                "\(clear)  \(attempt.result): \(attempt.mirror) (\(attempt.bytes) bytes\(resumed))\n"
             )
         case .outcome, .failure:
             break
@@ -60,6 +63,15 @@ struct RetrainingTelling: Sendable {
         } else if progress.step == progress.steps {
             console.write("  \(numbers)\n")
         }
+    }
+
+    /// How far a transfer is, how fast it is, and when it will be over.
+    private static func words(_ transfer: RetrainingEvent.Fetching) -> String {
+        func mebibytes(_ bytes: Double) -> String { "\((bytes / 104_857.6).rounded() / 10) MiB" }
+        let whole = transfer.bytesExpected.map { " of \(mebibytes(Double($0)))" } ?? ""
+        return "\(transfer.source): \(mebibytes(Double(transfer.bytes)))\(whole)"
+            + (transfer.bytesPerSecond.map { "  \(mebibytes($0))/s" } ?? "")
+            + (transfer.secondsLeft.map { "  \(Int(min($0, 1e9).rounded(.up))) s left" } ?? "")
     }
 
     private static func words(_ stage: RetrainingStage) -> String {

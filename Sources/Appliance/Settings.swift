@@ -214,6 +214,12 @@ package struct LogSettings: Sendable, Equatable {
 package struct DownloadSettings: Sendable, Equatable {
     /// Extra certificate authorities in PEM for `https://` sources; nil for the system's.
     package var authorities: String?
+    /// The proxy's URL; empty for none, nil for what the environment says.
+    package var proxy: String?
+    /// Hosts that are reached without the proxy; empty for what the environment says.
+    package var noProxy: [String]
+    /// A file with the proxy's `name:password`.
+    package var proxySecretFile: String?
     /// Largest file, in bytes as transferred.
     package var bytesMax: Int
     /// Largest file after decompression, in bytes.

@@ -211,6 +211,15 @@ extension DownloadSettings {
             "ca_file",
             doc: "authorities in PEM for https sources, instead of the system's"
         )
+        proxy = section.optionalString(
+            "proxy",
+            doc: "URL of the proxy; \"\" for none, null for what the environment says"
+        )
+        noProxy = section.texts("no_proxy", doc: "hosts and domains reached without the proxy")
+        proxySecretFile = section.optionalString(
+            "proxy_secret_file",
+            doc: "file with name:password for the proxy"
+        )
         bytesMax = section.integer(
             "bytes_max",
             default: 1 << 30,

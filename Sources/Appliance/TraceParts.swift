@@ -116,7 +116,7 @@ final class RetrainingTrace: Sendable {
             case .failure(let code, _, _):
                 endStage(&state, at: now, isError: true)
                 state.result = code
-            case .download, .progress: break
+            case .download, .transfer, .progress: break
             }
         }
     }

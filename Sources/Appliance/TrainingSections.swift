@@ -151,11 +151,7 @@ extension TrainingChoices {
 extension DataSettings {
     init(_ section: inout SettingsSection) {
         format = section.choice("format", default: Format.idx, doc: "idx or csv, plain or .gz")
-        _ = section.choice(
-            "mode",
-            default: Mode.snapshot,
-            doc: "snapshot: the source is the whole current data"
-        )
+        policy = DataPolicySettings(&section)
         train = SourceSettings(&section, "train", format, doc: "files that are fitted")
         let test = SourceSettings(&section, "test", format, doc: "files of the hold-out")
         self.test = test.features.isEmpty ? nil : test
@@ -185,11 +181,6 @@ extension DataSettings {
         }
         section.finish()
     }
-
-    /// How a download relates to the ones before.
-    enum Mode: String, CaseIterable {
-        case snapshot
-    }
 }
 
 extension SourceSettings {
@@ -214,39 +205,6 @@ extension SourceSettings {
         }
         if format == .idx && !features.isEmpty && labels.isEmpty {
             section.report("idx features need labels beside them", key: key)
-        }
-    }
-}
-
-extension SettingsSection {
-    /// A list whose items are URLs or `{url, sha256}`; a single URL counts as a list of one.
-    fileprivate mutating func mirrors(_ key: String, doc: String) -> [MirrorSettings] {
-        guard hasSections(key) else {
-            return texts(key, doc: doc).map { url in
-                check(url: url, sha256: nil, key: key)
-                return MirrorSettings(url: url, sha256: nil)
-            }
-        }
-        return sections(key, doc: doc).map { item in
-            var item = item
-            if let url = item.plainText {
-                check(url: url, sha256: nil, key: key)
-                return MirrorSettings(url: url, sha256: nil)
-            }
-            let url = item.string("url", required: true, doc: "where the file can be had")
-            let sha256 = item.optionalString("sha256", doc: "SHA-256 of the decompressed bytes")
-            item.finish()
-            check(url: url, sha256: sha256, key: key)
-            return MirrorSettings(url: url, sha256: sha256?.lowercased())
-        }
-    }
-
-    private func check(url: String, sha256: String?, key: String) {
-        if !url.hasPrefix("file:///") && !(url.hasPrefix("https://") && url.utf8.count > 8) {
-            report("expected a file:// or https:// URL, found \(url)", key: key)
-        }
-        if let sha256, sha256.utf8.count != 64 || !sha256.allSatisfy(\.isHexDigit) {
-            report("expected 64 hexadecimal digits, found \(sha256)", key: key)
         }
     }
 }

@@ -60,6 +60,15 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var trainRows: Int
         /// Rows of the hold-out.
         package var holdoutRows: Int
+        /// The fitted rows in numbers, which the next run compares its own with; nil in versions
+        /// of builds that did not.
+        package var facts: DataFacts?
+        /// The settings by name, for people; ``settings`` decides.
+        package var recipe: [String: String]?
+        /// The version whose weights the fit began with; nil for random ones.
+        package var startedFrom: Int?
+        /// The instruction set that the weights were computed with.
+        package var kernels: String?
 
         /// Takes note of the sources.
         package init(sources: [String: String], settings: String, trainRows: Int, holdoutRows: Int)
@@ -68,6 +77,11 @@ package struct Manifest: Codable, Sendable, Equatable {
             self.settings = settings
             self.trainRows = trainRows
             self.holdoutRows = holdoutRows
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case sources, settings, trainRows, holdoutRows, facts, recipe, kernels
+            case startedFrom = "started_from"
         }
 
         /// Whether the other came from the same data by the same settings.

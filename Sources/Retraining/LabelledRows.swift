@@ -1,4 +1,5 @@
 package import Features
+internal import FoundationEssentials
 package import Transfer
 
 /// Rows with their true labels, fetched and checked exactly as a retrain does it.
@@ -25,16 +26,26 @@ package struct LabelledRows: Sendable {
     ///   - part: Which of the rows.
     ///   - downloader: Fetches the sources.
     ///   - folder: Where they are kept.
+    ///   - unixSeconds: The time.
     /// - Returns: The rows.
     /// - Throws: ``RetrainingError``.
     package static func load(
         _ plan: RetrainingPlan,
         part: Part,
         downloader: Downloader,
-        folder: String
+        folder: String,
+        unixSeconds: Double
     ) async throws(RetrainingError) -> LabelledRows {
-        let step = DownloadStep(plan: plan, downloader: downloader, folder: folder)
-        let data = try ValidateStep(plan: plan).run(try await step.run())
+        let now = unixSeconds
+        let step = DownloadStep(
+            plan: plan,
+            downloader: downloader,
+            folder: folder,
+            now: Date(timeIntervalSince1970: now)
+        )
+        let archive = DataArchive(downloads: folder, model: plan.model)
+        let validation = ValidateStep(plan: plan, archive: archive, now: Int64(now))
+        let data = try validation.run(try await step.run())
         let chosen = part == .train ? data.train : data.holdout
         return LabelledRows(dataset: chosen.dataset, rows: chosen.rows, schema: data.schema)
     }

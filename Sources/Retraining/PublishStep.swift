@@ -128,7 +128,7 @@ struct PublishStep {
     }
 
     /// Runs rows through the network as a server does: raw rows, encoding, forward pass.
-    private static func eachBatch<Failure: Error>(
+    static func eachBatch<Failure: Error>(
         _ network: MultilayerPerceptron,
         _ set: TrainingData.RowSet,
         _ schema: FeatureSchema,

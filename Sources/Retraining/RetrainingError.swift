@@ -18,6 +18,8 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
     case weights(reason: String, code: String)
     /// The store refused.
     case store(StoreError)
+    /// A version cannot be made again, or came out otherwise.
+    case notReproduced(version: Int, reason: String)
     /// The run took longer than the configuration allows, or was ended from outside.
     case ended(reason: String)
     /// The child made no progress for so long that it was ended.
@@ -40,6 +42,7 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
         case .training: "training_failed"
         case .weights(_, let code): code
         case .store(let error): error.code
+        case .notReproduced: "not_reproduced"
         case .ended: "ended"
         case .stalled: "stalled"
         case .diskLow: "disk_low"
@@ -68,6 +71,8 @@ package enum RetrainingError: Error, Sendable, CustomStringConvertible {
         case .training(let reason): "training failed: \(reason)"
         case .weights(let reason, _): reason
         case .store(let error): error.description
+        case .notReproduced(let version, let reason):
+            "version \(version) was not made again: \(reason)"
         case .ended(let reason): "retrain ended: \(reason)"
         case .stalled(let seconds):
             "retrain ended: it made no progress for \(seconds) s: see retrain.stalled_seconds_max"

@@ -17,6 +17,7 @@ package struct RetrainingMetrics: Sendable {
     private let rows: GaugeFamily
     private let gates: CounterFamily
     private let downloads: DownloadMetrics
+    private let transferred: GaugeFamily
 
     /// Declares the families.
     ///
@@ -49,6 +50,7 @@ package struct RetrainingMetrics: Sendable {
             help: "Whether a run is going on.",
             labels: ["model"]
         )
+        transferred = try Self.transferred(registry)
         training = try TrainingMetrics(registry)
         stageSeconds = try registry.gauge(
             "leeway_retrain_stage_duration_seconds",
@@ -60,11 +62,7 @@ package struct RetrainingMetrics: Sendable {
             help: "Accuracy on the hold-out of the last run's candidate and of its champion.",
             labels: ["model", "role"]
         )
-        gates = try registry.counter(
-            "leeway_retrain_gate_refusals_total",
-            help: "Candidates that a gate refused, by the gate; one may be refused by several.",
-            labels: ["model", "gate"]
-        )
+        gates = try Self.gates(registry)
         rows = try registry.gauge(
             "leeway_retrain_rows",
             help: "Rows of the last run that were fitted and held out.",
@@ -80,6 +78,22 @@ package struct RetrainingMetrics: Sendable {
         )
     }
 
+    private static func gates(_ registry: MetricRegistry) throws -> CounterFamily {
+        try registry.counter(
+            "leeway_retrain_gate_refusals_total",
+            help: "Candidates that a gate refused, by the gate; one may be refused by several.",
+            labels: ["model", "gate"]
+        )
+    }
+
+    private static func transferred(_ registry: MetricRegistry) throws -> GaugeFamily {
+        try registry.gauge(
+            "leeway_download_progress_ratio",
+            help: "Share of the file that is there, of the transfer that runs or was told last.",
+            labels: ["model"]
+        )
+    }
+
     private static func declines(_ registry: MetricRegistry) throws -> CounterFamily {
         try registry.counter(
             "leeway_retrain_declined_total",
@@ -90,7 +104,8 @@ package struct RetrainingMetrics: Sendable {
 
     /// The results that a run can have; each has its series from the start.
     private static let results =
-        RetrainingOutcome.Result.allCases.map(\.rawValue) + ["failed", "skipped"]
+        RetrainingOutcome.Result.allCases.filter { $0 != .reproduced }.map(\.rawValue)
+        + ["failed", "skipped"]
 
     /// Makes the series of a model, so that each exists before its first event.
     func prepare(model: String) {
@@ -99,6 +114,7 @@ package struct RetrainingMetrics: Sendable {
         for reason in RetrainingAllowance.Refusal.codes { _ = declines.series([model, reason]) }
         running.series([model]).set(0)
         training.prepare(model: model)
+        transferred.series([model]).set(0)
         nextRun.series([model]).set(0)
         lastSuccess.series([model]).set(0)
         lastRun.series([model]).set(0)
@@ -133,7 +149,10 @@ package struct RetrainingMetrics: Sendable {
     }
 
     func follow(model: String, _ event: RetrainingEvent) {
-        if case .download(let attempt) = event { downloads.record(attempt) }
+        if case .download(let attempt) = event { downloads.record(attempt, model: model) }
+        if case .transfer(let now) = event, let whole = now.bytesExpected, whole > 0 {
+            transferred.series([model]).set(min(1, Double(now.bytes) / Double(whole)))
+        }
         if case .progress(let now) = event { training.follow(model: model, now) }
     }
 

@@ -62,6 +62,8 @@ package struct RetrainingOutcome: Codable, Sendable, Equatable {
         case staged
         /// A new version was written and nothing more, since another one is pinned.
         case held
+        /// A version was made again, to the same weights; nothing was published.
+        case reproduced
     }
 
     /// Counts of rows.
@@ -129,12 +131,36 @@ package enum RetrainingEvent: Codable, Sendable, Equatable {
     case stage(RetrainingStage)
     /// A mirror was asked for a file.
     case download(DownloadAttempt)
+    /// A transfer goes on.
+    case transfer(Fetching)
     /// Fitting goes on.
     case progress(Progress)
     /// The run has ended.
     case outcome(RetrainingOutcome)
     /// The run has failed.
     case failure(code: String, stage: RetrainingStage?, message: String)
+
+    /// How far a transfer is.
+    package struct Fetching: Codable, Sendable, Equatable {
+        /// What the file is for, such as `train.features`.
+        package var source: String
+        /// The bytes that are there.
+        package var bytes: Int
+        /// The bytes of the whole file, when the server says.
+        package var bytesExpected: Int?
+        /// Bytes a second.
+        package var bytesPerSecond: Double?
+        /// Seconds until the end at this rate.
+        package var secondsLeft: Double?
+
+        init(_ source: String, _ progress: DownloadProgress) {
+            self.source = source
+            bytes = progress.bytes
+            bytesExpected = progress.bytesExpected
+            bytesPerSecond = progress.bytesPerSecond
+            secondsLeft = progress.secondsLeft
+        }
+    }
 
     /// How far fitting is.
     package struct Progress: Codable, Sendable, Equatable {

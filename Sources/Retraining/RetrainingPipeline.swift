@@ -10,11 +10,12 @@ package import Transfer
 /// The store's lock is held all the while; whatever fails, and whenever the process ends, the
 /// version that was current still is.
 package struct RetrainingPipeline {
-    private let plan: RetrainingPlan
-    private let directory: ModelDirectory
-    private let downloads: DownloadStep
-    private let clock: RetrainingClock
-    private let tell: (RetrainingEvent) -> Void
+    let plan: RetrainingPlan
+    let directory: ModelDirectory
+    let downloads: DownloadStep
+    let archive: DataArchive
+    let clock: RetrainingClock
+    let tell: @Sendable (RetrainingEvent) -> Void
     private let logger: Logger
 
     /// Prepares a run.
@@ -34,23 +35,36 @@ package struct RetrainingPipeline {
         downloadFolder: String,
         clock: RetrainingClock,
         logger: Logger,
-        tell: @escaping (RetrainingEvent) -> Void
+        tell: @escaping @Sendable (RetrainingEvent) -> Void
     ) {
         self.plan = plan
         self.directory = directory
         self.clock = clock
         self.logger = logger
         self.tell = tell
-        downloads = DownloadStep(plan: plan, downloader: downloader, folder: downloadFolder)
+        downloads = DownloadStep(
+            plan: plan,
+            downloader: downloader,
+            folder: downloadFolder,
+            now: clock.date,
+            tell: tell
+        )
+        archive = DataArchive(downloads: downloadFolder, model: plan.model)
     }
 
     /// Runs the six steps.
     ///
-    /// - Parameter trigger: Why the run was started.
+    /// - Parameters:
+    ///   - trigger: Why the run was started.
+    ///   - acceptsData: Whether somebody has looked at the data, so that what a check would refuse
+    ///     is a warning.
     /// - Returns: How it ended.
     /// - Throws: ``RetrainingError``; nothing has changed then.
-    package func run(_ trigger: RetrainingTrigger) async throws -> RetrainingOutcome {
-        try await run(trigger, nil)
+    package func run(
+        _ trigger: RetrainingTrigger,
+        acceptingData acceptsData: Bool = false
+    ) async throws -> RetrainingOutcome {
+        try await run(trigger, nil, acceptsData)
     }
 
     /// Runs the steps with weights that were fitted elsewhere: nothing is trained, all else is the
@@ -60,22 +74,25 @@ package struct RetrainingPipeline {
     /// - Returns: How the run ended.
     /// - Throws: ``RetrainingError``; nothing has changed then.
     package func run(importing file: WeightFile) async throws -> RetrainingOutcome {
-        try await run(.import, file)
+        try await run(.import, file, false)
     }
 
     private func run(
         _ trigger: RetrainingTrigger,
-        _ file: WeightFile?
+        _ file: WeightFile?,
+        _ acceptsData: Bool
     ) async throws -> RetrainingOutcome {
         let lock = try await takeLock()
         try directory.recover(now: clock.date)
-        downloads.sweep()
+        sweep()
         var stages = StageTimes(clock: clock, tell: tell)
         let champion = Champion.load(from: directory, logger: logger)
 
+        var downloads = downloads
+        downloads.ignoresCircuits = !trigger.endsWhenUnchanged
         let sources = try await stages.run(.download) { try await downloads.run() }
-        let data = try await stages.run(.validate) { try ValidateStep(plan: plan).run(sources) }
-        let provenance = try data.provenance(plan, file)
+        var data = try await stages.run(.validate) { try validation.run(sources) }
+        var provenance = try data.provenance(plan, file)
         if trigger.endsWhenUnchanged, let champion, champion.isSameOrigin(as: provenance) {
             return try unchanged("version \(champion.version)", champion, data, stages)
         }
@@ -83,7 +100,16 @@ package struct RetrainingPipeline {
             let words = "version \(tried.version), \(tried.words)"
             return try unchanged(words, champion, data, stages)
         }
+        let checked = try await stages.run(.validate) { check(data, champion) }
+        if !acceptsData, let reason = checked.reason {
+            return try refuse(reason, champion, data, trigger, stages)
+        }
+        data.warnings += checked.refusals.map { "accepted: \($0.text)" }
+        provenance.facts = checked.facts
+        try keepSources(data)
+        defer { pruneSources() }
         let candidate = try await candidate(file, data, champion, &stages)
+        provenance.startedFrom = candidate.training?.startedFrom
         let scores = try await stages.run(.evaluate) {
             try EvaluateStep(plan: plan, clock: clock).run(candidate, champion, data)
         }
@@ -105,6 +131,46 @@ package struct RetrainingPipeline {
         return outcome
     }
 
+    /// Removes what a killed run left half written.
+    private func sweep() {
+        downloads.sweep()
+        archive.sweep()
+    }
+
+    var validation: ValidateStep {
+        ValidateStep(plan: plan, archive: archive, now: Int64(clock.unixSeconds()))
+    }
+
+    /// What nobody should learn from without having looked at it.
+    private func check(_ data: TrainingData, _ champion: Champion?) -> CheckStep.Result {
+        CheckStep(
+            limits: plan.data.checks,
+            data: data,
+            champion: champion,
+            driftState: champion == nil ? nil : directory.readDriftState()
+        ).run()
+    }
+
+    /// Keeps the files of the run, so that a version that comes of it can be made again.
+    private func keepSources(_ data: TrainingData) throws {
+        guard plan.data.keepsSources || data.window != nil else { return }
+        for (digest, path) in data.kept { try archive.keep(path, digest: digest) }
+        if let window = data.window { try archive.remember(window) }
+    }
+
+    /// Removes the files of versions that are gone.
+    private func pruneSources() {
+        var digests: Set<String> = []
+        for version in (try? directory.versions()) ?? [] {
+            // Of a version that cannot be read nobody knows what it was made of.
+            guard let manifest = try? Manifest.read(from: directory, version: version) else {
+                return
+            }
+            digests.formUnion(manifest.data.sources.values)
+        }
+        archive.prune(keeping: digests)
+    }
+
     /// The third step: a network that is fitted here, or was elsewhere.
     private func candidate(
         _ file: WeightFile?,
@@ -121,7 +187,7 @@ package struct RetrainingPipeline {
     /// Takes the store's lock; a holder that is just ending gets a second.
     ///
     /// A killed trainer holds it until the kernel has taken all of it away.
-    private func takeLock() async throws -> OpenFile {
+    func takeLock() async throws -> OpenFile {
         for _ in 0..<20 {
             do {
                 return try directory.lockForRetraining()
@@ -151,6 +217,31 @@ package struct RetrainingPipeline {
             stages: stages.seconds,
             warnings: data.warnings
         )
+    }
+
+    /// Ends a run whose data nobody should learn from.
+    private func refuse(
+        _ reason: String,
+        _ champion: Champion?,
+        _ data: TrainingData,
+        _ trigger: RetrainingTrigger,
+        _ stages: StageTimes
+    ) throws -> RetrainingOutcome {
+        let outcome = RetrainingOutcome(
+            model: plan.model,
+            version: champion?.version,
+            published: false,
+            result: .refused,
+            reason: reason,
+            rows: data.counts(fitted: true),
+            training: nil,
+            evaluation: nil,
+            champion: nil,
+            stages: stages.seconds,
+            warnings: data.warnings
+        )
+        try PublishStep(plan: plan, directory: directory, now: clock.date).refuse(outcome, trigger)
+        return outcome
     }
 
     private func outcome(
@@ -211,14 +302,15 @@ struct StageTimes {
         self.tell = tell
     }
 
+    /// Runs a stage; one that is gone back to is told once.
     mutating func run<Result>(
         _ stage: RetrainingStage,
         _ work: () async throws -> Result
     ) async throws -> Result {
-        tell(.stage(stage))
+        if seconds[stage.rawValue] == nil { tell(.stage(stage)) }
         let start = clock.monotonicSeconds()
         let result = try await work()
-        seconds[stage.rawValue] = clock.monotonicSeconds() - start
+        seconds[stage.rawValue, default: 0] += clock.monotonicSeconds() - start
         return result
     }
 }

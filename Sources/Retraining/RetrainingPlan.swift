@@ -2,6 +2,7 @@ internal import Digest
 package import Features
 package import ModelStore
 package import NeuralNetwork
+package import Transfer
 
 /// All that a retrain of one model needs to know; its shape-giving parts have a digest.
 package struct RetrainingPlan: Sendable {
@@ -47,6 +48,8 @@ package struct RetrainingPlan: Sendable {
     package var retention: Retention
     /// Largest file after decompression, in bytes.
     package var decompressedBytesMax: Int
+    /// What is done with the data.
+    package var data: DataPolicy
 
     /// Versions kept besides the current one.
     package var keep: Int {
@@ -85,16 +88,19 @@ package struct RetrainingPlan: Sendable {
     }
 
     /// One place where a file can be had.
-    package struct Mirror: Sendable {
+    package struct Mirror: Sendable, Equatable {
         /// The URL.
         package var url: String
         /// SHA-256 of the decompressed bytes in hexadecimal; nil accepts any.
         package var sha256: String?
+        /// What the place wants besides the URL.
+        package var access: SourceAccess
 
         /// Names a place.
-        package init(url: String, sha256: String?) {
+        package init(url: String, sha256: String?, access: SourceAccess = SourceAccess()) {
             self.url = url
             self.sha256 = sha256
+            self.access = access
         }
     }
 
@@ -120,7 +126,8 @@ package struct RetrainingPlan: Sendable {
         gate: GateRules = GateRules(),
         release: Release = .immediate,
         retention: Retention,
-        decompressedBytesMax: Int
+        decompressedBytesMax: Int,
+        data: DataPolicy = DataPolicy()
     ) {
         self.model = model
         self.task = task
@@ -143,12 +150,20 @@ package struct RetrainingPlan: Sendable {
         self.release = release
         self.retention = retention
         self.decompressedBytesMax = decompressedBytesMax
+        self.data = data
     }
 
     /// The SHA-256 of the settings that shape the model: with the same sources, the same digest
     /// gives the same model.
     package func settingsDigest() throws -> String {
         try SHA256Digest.of(StoreJSON.encode(Shape(self))).hex
+    }
+
+    /// The settings that shape the model by name, each as JSON, so that people can compare them.
+    package func recipe() throws -> [String: String] {
+        let bytes = try StoreJSON.encode(Shape(self))
+        let values = try StoreJSON.decode([String: JSONText].self, from: bytes, path: "settings")
+        return values.mapValues(\.text)
     }
 
     private struct Shape: Encodable {
@@ -174,6 +189,33 @@ package struct RetrainingPlan: Sendable {
             validation = plan.validation
             warmStart = plan.warmStart ? true : nil
             calibration = plan.calibrates ? nil : "none"
+        }
+    }
+}
+
+/// Any JSON value, kept as its text.
+private struct JSONText: Decodable {
+    let text: String
+
+    init(from decoder: any Decoder) throws {
+        if let list = try? [JSONText](from: decoder) {
+            text = "[" + list.map(\.text).joined(separator: ",") + "]"
+        } else if let object = try? [String: JSONText](from: decoder) {
+            let members = object.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.text)" }
+            text = "{" + members.joined(separator: ", ") + "}"
+        } else {
+            let container = try decoder.singleValueContainer()
+            if let flag = try? container.decode(Bool.self) {
+                text = "\(flag)"
+            } else if let whole = try? container.decode(Int64.self) {
+                text = "\(whole)"
+            } else if let number = try? container.decode(Double.self) {
+                text = "\(number)"
+            } else if let word = try? container.decode(String.self) {
+                text = word
+            } else {
+                text = "null"
+            }
         }
     }
 }

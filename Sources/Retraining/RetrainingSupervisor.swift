@@ -269,7 +269,7 @@ package actor RetrainingSupervisor {
             case .progress(let progress):
                 states[model]?.status.progress = progress
                 if progress.step == progress.steps { tell(model, progress) }
-            case .download, .outcome, .failure: break
+            case .download, .transfer, .outcome, .failure: break
             }
         }
     }

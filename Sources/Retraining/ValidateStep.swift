@@ -1,6 +1,7 @@
 internal import Digest
 internal import Features
 internal import ModelStore
+internal import NeuralNetwork
 
 /// Rows that can be learned from: read, checked, and split.
 struct TrainingData {
@@ -16,8 +17,12 @@ struct TrainingData {
     var golden: RowSet?
     /// The digest of each source by its role.
     let digests: [String: String]
+    /// The path of each source's file by the digest.
+    let kept: [String: String]
+    /// The downloads of the window, this one included; nil for snapshots.
+    let window: [DataArchive.Entry]?
     /// What was odd.
-    let warnings: [String]
+    var warnings: [String]
 
     /// Some rows of a data set.
     struct RowSet: Sendable {
@@ -46,30 +51,63 @@ struct TrainingData {
         var sources = digests
         sources[WeightFile.role] = file?.digest
         let counts = counts(fitted: file == nil)
-        return Manifest.Provenance(
+        var provenance = Manifest.Provenance(
             sources: sources,
             settings: try plan.settingsDigest(),
             trainRows: counts.train,
             holdoutRows: counts.holdout
         )
+        provenance.recipe = try plan.recipe()
+        provenance.kernels = InstructionSet.current.rawValue
+        return provenance
     }
 }
 
 /// The second step: turns files into rows, and refuses what nothing sensible can be learned from.
 struct ValidateStep {
     let plan: RetrainingPlan
+    /// Earlier downloads.
+    let archive: DataArchive
+    /// Unix seconds.
+    let now: Int64
 
     func run(_ sources: DownloadedSources) throws(RetrainingError) -> TrainingData {
-        switch plan.input {
+        var reader = SourceReader(plan: plan, archive: archive, now: now)
+        let train = try reader.train(sources)
+        let feedback = reader.feedback(sources)
+        let test = plan.test == nil ? nil : try reader.newest("test", sources)
+        let golden = plan.golden == nil ? nil : try reader.newest("golden", sources)
+        return switch plan.input {
         case .image(let shape, let scale, let strict):
-            try images(sources, shape: shape, scale: scale, strict: strict)
+            try images(
+                train,
+                feedback,
+                test,
+                golden,
+                &reader,
+                shape: shape,
+                scale: scale,
+                strict: strict
+            )
         case .table(let declaration, let delimiter):
-            try table(sources, declaration, DelimitedOptions(delimiter: delimiter))
+            try table(
+                train,
+                feedback,
+                test,
+                golden,
+                &reader,
+                declaration,
+                DelimitedOptions(delimiter: delimiter)
+            )
         }
     }
 
     private func images(
-        _ sources: DownloadedSources,
+        _ train: [SourceRows],
+        _ feedback: [SourceRows],
+        _ test: SourceRows?,
+        _ golden: SourceRows?,
+        _ reader: inout SourceReader,
         shape: [Int],
         scale: Float,
         strict: Bool
@@ -80,88 +118,107 @@ struct ValidateStep {
                 strict: strict
             )
         }
-        var digests: [String: String] = [:]
-        func dataset(_ set: String) throws(RetrainingError) -> Dataset {
-            let images = try file("\(set).features", sources, &digests)
-            let labels = try file("\(set).labels", sources, &digests)
-            return try inData(set) { () throws(FeatureError) in
-                try Dataset.images(
-                    IDXFile(images.bytes),
-                    labels: IDXFile(labels.bytes),
-                    schema: schema,
-                    classes: plan.labels.count,
-                    source: SourceIdentity(digest: images.digest.bytes)
-                )
-            }
+        func dataset(_ rows: SourceRows) throws(FeatureError) -> Dataset {
+            try Dataset.images(
+                IDXFile(rows.features.bytes),
+                labels: IDXFile(rows.labels?.bytes ?? []),
+                schema: schema,
+                classes: plan.labels.count,
+                source: rows.identity
+            )
         }
-        let train = try dataset("train")
-        let test = plan.test == nil ? nil : try dataset("test")
-        let golden = plan.golden == nil ? nil : try dataset("golden")
-        var data = try split(train, test, schema, plan.labels, digests)
-        data.golden = golden.map { TrainingData.RowSet(all: $0) }
+        let joined = try joined(train, feedback, &reader, dataset)
+        let held = try read(test, "test", dataset)
+        var data = try split(joined, held, schema, plan.labels, reader)
+        data.golden = try read(golden, "golden", dataset).map { TrainingData.RowSet(all: $0) }
         return data
     }
 
     private func table(
-        _ sources: DownloadedSources,
+        _ train: [SourceRows],
+        _ feedback: [SourceRows],
+        _ test: SourceRows?,
+        _ golden: SourceRows?,
+        _ reader: inout SourceReader,
         _ declaration: TableDeclaration,
         _ options: DelimitedOptions
     ) throws(RetrainingError) -> TrainingData {
-        var digests: [String: String] = [:]
-        let file = try file("train.features", sources, &digests)
-        let source = TableSource(
-            bytes: file.bytes,
-            identity: SourceIdentity(digest: file.digest.bytes)
-        )
+        let own = train.map(\.table)
         // Scalings and categories are fitted on the rows that are trained on, and no others.
         let holdout = plan.test == nil ? try self.holdout() : nil
-        let schema = try inData("train") { () throws(FeatureError) in
+        func inferred(_ sources: [TableSource]) throws(FeatureError) -> FeatureSchema {
             try TableInference.schema(
                 declaration,
-                sources: [source],
+                sources: sources,
                 holdout: holdout,
                 options: options
             )
         }
-        let train = try inData("train") { () throws(FeatureError) in
-            try Dataset.table(source, schema: schema, options: options)
+        // Captured rows of a time with other columns must not keep the new ones from being used.
+        var usable = feedback
+        var schema = usable.isEmpty ? nil : try? inferred(own + usable.map(\.table))
+        if schema == nil {
+            reader.leaveOut(usable, "they do not fit the columns of the data")
+            usable = []
+            schema = try inData("train") { () throws(FeatureError) in try inferred(own) }
         }
-        var test: Dataset?
-        if plan.test != nil {
-            let file = try self.file("test.features", sources, &digests)
-            test = try inData("test") { () throws(FeatureError) in
-                let identity = SourceIdentity(digest: file.digest.bytes)
-                return try Dataset.table(
-                    TableSource(bytes: file.bytes, identity: identity),
-                    schema: schema,
-                    options: options
-                )
-            }
+        guard let schema else {
+            throw .data(role: "train", reason: "no source is configured", code: "missing")
         }
-        let golden = try goldenTable(sources, schema, options, &digests)
+        func dataset(_ rows: SourceRows) throws(FeatureError) -> Dataset {
+            try Dataset.table(rows.table, schema: schema, options: options)
+        }
+        let joined = try joined(train, usable, &reader, dataset)
+        let held = try read(test, "test", dataset)
         let labels = schema.table?.target.labels ?? []
-        var data = try split(train, test, schema, labels, digests)
-        data.golden = golden.map { TrainingData.RowSet(all: $0) }
+        var data = try split(joined, held, schema, labels, reader)
+        data.golden = try read(golden, "golden", dataset).map { TrainingData.RowSet(all: $0) }
         return data
     }
 
-    /// Rows that never change, by the schema of the fresh ones.
-    private func goldenTable(
-        _ sources: DownloadedSources,
-        _ schema: FeatureSchema,
-        _ options: DelimitedOptions,
-        _ digests: inout [String: String]
+    private func read(
+        _ rows: SourceRows?,
+        _ set: String,
+        _ dataset: (SourceRows) throws(FeatureError) -> Dataset
     ) throws(RetrainingError) -> Dataset? {
-        guard plan.golden != nil else { return nil }
-        let file = try file("golden.features", sources, &digests)
-        return try inData("golden") { () throws(FeatureError) in
-            let identity = SourceIdentity(digest: file.digest.bytes)
-            return try Dataset.table(
-                TableSource(bytes: file.bytes, identity: identity),
-                schema: schema,
-                options: options
-            )
+        guard let rows else { return nil }
+        return try inData(set) { () throws(FeatureError) in try dataset(rows) }
+    }
+
+    /// All training rows: downloads, oldest first, then what was captured and can be read.
+    private func joined(
+        _ train: [SourceRows],
+        _ feedback: [SourceRows],
+        _ reader: inout SourceReader,
+        _ read: (SourceRows) throws(FeatureError) -> Dataset
+    ) throws(RetrainingError) -> Dataset {
+        var joined: Dataset?
+        for rows in train {
+            joined = try inData(rows.name) { () throws(FeatureError) in
+                try Self.append(read(rows), to: joined)
+            }
         }
+        for rows in feedback {
+            do {
+                joined = try Self.append(read(rows), to: joined)
+                reader.take(rows)
+            } catch {
+                reader.leaveOut([rows], "\(error)")
+            }
+        }
+        guard let joined else {
+            throw .data(role: "train", reason: "no source is configured", code: "missing")
+        }
+        return joined
+    }
+
+    private static func append(
+        _ new: Dataset,
+        to old: Dataset?
+    ) throws(FeatureError) -> Dataset {
+        guard var joined = old else { return new }
+        try joined.append(new)
+        return joined
     }
 
     private func split(
@@ -169,9 +226,9 @@ struct ValidateStep {
         _ test: Dataset?,
         _ schema: FeatureSchema,
         _ labels: [String],
-        _ digests: [String: String]
+        _ reader: SourceReader
     ) throws(RetrainingError) -> TrainingData {
-        var warnings = try check(train, schema, labels, set: "train")
+        var warnings = try reader.warnings + check(train, schema, labels, set: "train")
         let all: (Dataset) -> [Int32] = { Array(0..<Int32($0.rowCount)) }
         let fitted: TrainingData.RowSet
         let held: TrainingData.RowSet
@@ -197,7 +254,9 @@ struct ValidateStep {
             labels: labels,
             train: fitted,
             holdout: held,
-            digests: digests,
+            digests: reader.digests,
+            kept: reader.kept,
+            window: reader.window,
             warnings: warnings
         )
     }
@@ -220,24 +279,6 @@ struct ValidateStep {
 
     private func holdout() throws(RetrainingError) -> DataSplit {
         try inData("holdout") { () throws(FeatureError) in try DataSplit(share: plan.holdout) }
-    }
-
-    private func file(
-        _ role: String,
-        _ sources: DownloadedSources,
-        _ digests: inout [String: String]
-    ) throws(RetrainingError) -> SourceFile {
-        guard let path = sources.paths[role] else {
-            throw .data(role: role, reason: "no source is configured", code: "missing")
-        }
-        let file = try SourceFile(
-            role: role,
-            path: path,
-            demanded: nil,
-            bytesMax: plan.decompressedBytesMax
-        )
-        digests[role] = file.digest.hex
-        return file
     }
 
     private func inData<Result>(

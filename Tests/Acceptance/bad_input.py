@@ -337,7 +337,8 @@ class Data:
 
     def own_metrics(self, before, model):
         """Label values of risen counters that say what went wrong."""
-        usual = {"failed", "downloaded", "unchanged", model}
+        usual = {"failed", "downloaded", "unchanged", model, "train.features", "train.labels",
+                 "test.features", "test.labels"}  # fmt: skip
         for (name, labels), _ in self.server.metrics().risen(before).items():
             if name.startswith(("leeway_retrain", "leeway_download")):
                 yield from (value for _, value in labels if value not in usual)

@@ -1,5 +1,7 @@
 import Appliance
+import Retraining
 import Testing
+import Transfer
 
 @Suite("Settings sections") struct SectionTests {
     private func parse(_ text: String, _ environment: [String: String] = [:]) throws -> Settings {
@@ -41,6 +43,90 @@ import Testing
             ]
         )
         #expect(train.labels.map(\.sha256) == [nil, digest.lowercased(), nil])
+    }
+
+    @Test("a mirror may want a secret from a file, and pinned keys")
+    func access() throws {
+        let pin = "sha256//" + String(repeating: "A", count: 43) + "="
+        let text = """
+            models:
+              - name: m
+                data:
+                  train:
+                    features:
+                      - {url: "https://h/a", token_file: /t, pinned_keys: ["\(pin)"]}
+                      - {url: "https://h/b", password_file: /p}
+                      - {url: "https://h/c", header: X-API-Key, header_file: /h}
+                      - {url: "https://h/d", s3_region: eu-central-1, s3_credentials_file: /c}
+                      - {url: "https://h/e"}
+                    labels: file:///labels
+            """
+        let mirrors = try #require(try parse(text).models.first?.data.train.features)
+        #expect(
+            mirrors.map(\.access) == [
+                SourceAccess(secret: .bearer(file: "/t"), pinnedKeys: [pin]),
+                SourceAccess(secret: .basic(file: "/p")),
+                SourceAccess(secret: .header(name: "X-API-Key", file: "/h")),
+                SourceAccess(secret: .s3(region: "eu-central-1", file: "/c")),
+                SourceAccess(),
+            ]
+        )
+    }
+
+    @Test(
+        "what cannot be right of a secret is told",
+        arguments: [
+            ("token_file: /t, password_file: /p", "expected one secret, found several"),
+            ("header_file: /h", "header_file needs header"),
+            ("header: \"X Y\", header_file: /h", "header_file needs header"),
+            ("header: X-Y", "header: needs header_file"),
+            ("s3_credentials_file: /c", "s3_credentials_file needs s3_region"),
+            ("s3_region: r", "s3_region: needs s3_credentials_file"),
+            ("pinned_keys: [sha1//x]", "expected sha256// and 44 characters"),
+        ]
+    )
+    func badAccess(keys: String, expected: String) {
+        let text = "data: {train: {features: [{url: \"https://h/a\", \(keys)}], labels: file:///l}}"
+        let found = problems("models:\n  - name: m\n    \(text)\n")
+        #expect(found.contains { $0.contains(expected) }, "\(found)")
+    }
+
+    @Test("what is done with the data, and what is refused, is the plan's")
+    func dataPolicy() throws {
+        let text = """
+            models:
+              - name: m
+                capture: {enabled: true}
+                data:
+                  mode: append
+                  window_downloads: 7
+                  window_days: 14
+                  feedback: true
+                  keep_sources: false
+                  manifest: {urls: ["https://h/m.json"], keys: [/a.pem, /b.pem]}
+                  checks: {rows_lost_max: 0.25, drift_max: 1, rows_min: 50}
+                  train: {features: file:///f, labels: file:///l}
+            """
+        let policy = try #require(try parse(text).models.first?.data.policy)
+        #expect(policy.mode == .append)
+        #expect(policy.windowDownloads == 7 && policy.windowDays == 14)
+        #expect(policy.usesFeedback && !policy.keepsSources)
+        #expect(policy.signedList.map(\.url) == ["https://h/m.json"])
+        #expect(policy.signedListKeys == ["/a.pem", "/b.pem"])
+        var checks = DataChecks()
+        (checks.rowsLostMax, checks.driftMax, checks.rowsMin) = (0.25, 1, 50)
+        #expect(policy.checks == checks)
+        for (change, expected) in [
+            ("capture: {enabled: true}|capture: {enabled: false}", "data.feedback needs capture"),
+            ("keys: [/a.pem, /b.pem]|keys: []", "needs both urls and keys"),
+            ("keys: [/a.pem, /b.pem]|keys: [/a, /b, /c]", "two keys at most"),
+            ("drift_max: 1|drift_max: 2", "expected a number in 0.0…1.0"),
+            ("mode: append|mode: stream", "expected one of snapshot, append"),
+        ] {
+            let parts = change.split(separator: "|").map(String.init)
+            let found = problems(text.replacing(parts[0], with: parts[1]))
+            #expect(found.contains { $0.contains(expected) }, "\(found)")
+        }
     }
 
     @Test(

@@ -55,10 +55,12 @@ final class Workshop: Sendable {
     }
 
     @discardableResult
-    func run(_ plan: RetrainingPlan, _ trigger: RetrainingTrigger = .manual) async throws
-        -> RetrainingOutcome
-    {
-        try await pipeline(plan).run(trigger)
+    func run(
+        _ plan: RetrainingPlan,
+        _ trigger: RetrainingTrigger = .manual,
+        acceptingData acceptsData: Bool = false
+    ) async throws -> RetrainingOutcome {
+        try await pipeline(plan).run(trigger, acceptingData: acceptsData)
     }
 
     /// Publishes weights from elsewhere.
@@ -67,7 +69,7 @@ final class Workshop: Sendable {
         try await pipeline(plan).run(importing: file)
     }
 
-    private func pipeline(_ plan: RetrainingPlan) throws -> RetrainingPipeline {
+    func pipeline(_ plan: RetrainingPlan) throws -> RetrainingPipeline {
         let clock = clock
         let events = events
         let attempts = attempts
@@ -131,7 +133,8 @@ extension Workshop {
                 settings: DownloadSettings(proxy: "", retry: .never),
                 logger: quietLogger
             ),
-            folder: folder.path("state/downloads")
+            folder: folder.path("state/downloads"),
+            unixSeconds: Double(clock.now)
         )
     }
 }

@@ -10,21 +10,20 @@ import Transfer
         let metrics = try DownloadMetrics(registry: registry) {
             WallTime(nanosecondsSinceEpoch: 1_700_000_000_500_000_000)
         }
-        metrics.record(attempt("stalled", bytes: 10, microseconds: 30_000_000))
-        #expect(lastSuccess(lines(registry)) == 0)
-        metrics.record(attempt("downloaded", bytes: 1000, microseconds: 20_000))
-        metrics.record(attempt("unchanged", bytes: 0, microseconds: 20_000))
-        metrics.record(attempt("a code of a later version", bytes: 1, microseconds: 0))
+        metrics.record(attempt("stalled", bytes: 10, microseconds: 30_000_000), model: "m")
+        #expect(lastSuccess(lines(registry)) == nil)
+        metrics.record(attempt("downloaded", bytes: 1000, microseconds: 20_000), model: "m")
+        metrics.record(attempt("unchanged", bytes: 0, microseconds: 20_000), model: "m")
+        metrics.record(attempt("a code of a later version", bytes: 1, microseconds: 0), model: "m")
         let text = lines(registry)
         for line in [
-            #"leeway_download_attempts_total{result="stalled"} 1"#,
-            #"leeway_download_attempts_total{result="downloaded"} 1"#,
-            #"leeway_download_attempts_total{result="unchanged"} 1"#,
-            #"leeway_download_attempts_total{result="other"} 1"#,
-            #"leeway_download_attempts_total{result="disk_full"} 0"#,
-            "leeway_download_bytes_total 1011",
-            "leeway_download_duration_seconds_count 4",
-            #"leeway_download_duration_seconds_bucket{le="0.05"} 3"#,
+            #"leeway_download_attempts_total{model="m",source="train.features",result="stalled"} 1"#,
+            #"leeway_download_attempts_total{model="m",source="train.features",result="downloaded"} 1"#,
+            #"leeway_download_attempts_total{model="m",source="train.features",result="unchanged"} 1"#,
+            #"leeway_download_attempts_total{model="m",source="train.features",result="other"} 1"#,
+            #"leeway_download_bytes_total{model="m",source="train.features"} 1011"#,
+            #"leeway_download_duration_seconds_count{model="m"} 4"#,
+            #"leeway_download_duration_seconds_bucket{model="m",le="0.05"} 3"#,
         ] {
             #expect(text.contains(line), "\(line)")
         }
@@ -34,8 +33,8 @@ import Transfer
     @Test("nonsense from another process does not trap")
     func nonsense() throws {
         let metrics = try DownloadMetrics(registry: MetricRegistry(shards: 1))
-        metrics.record(attempt("downloaded", bytes: -5, microseconds: -5))
-        metrics.record(attempt("", bytes: .max, microseconds: .max))
+        metrics.record(attempt("downloaded", bytes: -5, microseconds: -5), model: "m")
+        metrics.record(attempt("", bytes: .max, microseconds: .max), model: "m")
     }
 
     @Test("every error has a code of the closed set, and words that say what to do")
@@ -70,6 +69,7 @@ import Transfer
             status: 200,
             curlCode: 0,
             bytes: bytes,
+            source: "train.features",
             microseconds: microseconds
         )
     }
