@@ -35,15 +35,23 @@ package struct ApplianceServer: Sendable {
         let parts = try ApplianceParts(settings, shards: loopCount + 1)
         let now = ProcessEnvironment.now()
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
-        let serving = try await ServingParts(parts, group, compute.next(), loopCount: loopCount)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
+        let feedback = try parts.feedback(retraining)
+        let serving = try await ServingParts(
+            parts,
+            group,
+            compute.next(),
+            loopCount: loopCount,
+            feedback: feedback
+        )
         let welcome = Welcome(settings, console: .standardOutput)
         let followers = parts.followers(serving, watching, retraining, welcome)
         let operations = Operations(
             parts: parts,
             supervisor: retraining.supervisor,
             drift: watching.service,
+            feedback: feedback.service,
             followers: followers,
             releases: serving.releases,
             traffic: TrafficHistory(parts.registry)
@@ -184,6 +192,7 @@ struct ApplianceParts: Sendable {
                 releases: serving.releases,
                 wentLive: { active in
                     await watching.service.begin(active)
+                    await serving.feedback.watch(active)
                     await retraining.supervisor.noteLive(
                         model: active.name,
                         createdAt: active.bundle.manifest.created.timeIntervalSince1970
@@ -197,30 +206,6 @@ struct ApplianceParts: Sendable {
                 }
             )
         }
-    }
-}
-
-extension ApplianceParts {
-    /// Keeps the labelled rows of the models whose capture is switched on; nil without such.
-    func capture() throws -> CaptureService? {
-        let metrics = try CaptureMetrics(registry, models: settings.models.map(\.name))
-        let models = settings.models.filter(\.capture.enabled)
-        if models.isEmpty { return nil }
-        let folders = models.map { model in
-            let folder = CaptureFolder(
-                state: settings.state,
-                model: model.name,
-                bytesMax: model.capture.bytesMax,
-                secondsMax: Double(model.capture.days) * 86_400
-            )
-            return (model.name, folder)
-        }
-        return CaptureService(
-            Dictionary(uniqueKeysWithValues: folders),
-            metrics: metrics,
-            logger: logging.logger("capture"),
-            clock: { Double(ProcessEnvironment.now()) }
-        )
     }
 }
 
@@ -256,6 +241,8 @@ struct ServingParts: Sendable {
     let table: EndpointTable
     let loops: ServingLoops
     let planner: BatchPlanner
+    /// Takes labels.
+    let feedback: FeedbackService
     let releases: ReleaseService
     /// Keeps labelled rows; nil where no model's are kept.
     private let capture: CaptureService?
@@ -271,7 +258,8 @@ struct ServingParts: Sendable {
         _ parts: ApplianceParts,
         _ group: any EventLoopGroup,
         _ compute: any EventLoop,
-        loopCount: Int
+        loopCount: Int,
+        feedback: (service: FeedbackService, capture: CaptureService?)
     ) async throws {
         let settings = parts.settings.servingSettings(parts.settings.api, loops: loopCount)
         let threads = parts.settings.computeThreads
@@ -293,19 +281,11 @@ struct ServingParts: Sendable {
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
         try await loops.attach(parts.access)
+        (self.feedback, capture) = feedback
+        try await loops.attach(feedback.service)
         releases = try parts.releases()
         await releases.attach(loops)
-        capture = try parts.capture()
-        var keep: (@Sendable ([CapturedRow]) async -> Void)?
-        if let capture { keep = { rows in await capture.take(rows) } }
-        try await loops.attach(
-            FeedbackService(
-                models: parts.settings.models.filter(\.feedback.enabled).map(\.name),
-                metrics: FeedbackMetrics(parts.registry),
-                releases: releases,
-                capture: keep
-            )
-        )
+        await feedback.service.attach(releases)
     }
 }
 

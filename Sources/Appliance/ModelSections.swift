@@ -192,6 +192,12 @@ extension DriftChoices {
             in: 100...1_000_000_000_000,
             doc: "scored rows between two false alarms, in the mean, at least"
         )
+        errorTolerance = section.number(
+            "error_tolerance",
+            default: 0.02,
+            in: 0...1,
+            doc: "how much the share of wrong answers may rise above the hold-out's bound, 0…1"
+        )
         section.finish()
     }
 }

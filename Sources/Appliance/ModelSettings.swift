@@ -271,6 +271,8 @@ package struct DriftChoices: Sendable, Equatable {
     package var tolerance: Double
     /// Scored rows between two false alarms, in the mean, at least.
     package var falseAlarmInterval: Int
+    /// How much the share of wrong answers may rise above what the hold-out allows.
+    package var errorTolerance: Double
 }
 
 /// How labels find the rows that were predicted.

@@ -12,6 +12,7 @@ struct Operations: Sendable {
     let parts: ApplianceParts
     let supervisor: RetrainingSupervisor
     let drift: DriftService
+    let feedback: FeedbackService
     let followers: [ModelFollower]
     let releases: ReleaseService
     let traffic: TrafficHistory
@@ -231,6 +232,9 @@ struct Operations: Sendable {
         do {
             let name = try parts.settings.resolveModel(model)
             let isWatched = await drift.acknowledge(name, by: caller.actor)
+            if let live = await follower(name)?.current {
+                await feedback.acknowledge(model: name, version: live.version)
+            }
             let outcome: AuditLog.Outcome = isWatched ? .accepted : .refused
             parts.audit.record(.acknowledge, outcome, by: caller, ["model": "\(name)"])
             guard isWatched else {

@@ -20,6 +20,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
     package let columnsUnwatched: Int
     /// What is watched.
     package let streams: [ReferenceStream]
+    /// What the hold-out's labels say of the answers; nil where it is not known.
+    package var performance: PerformanceReference?
 
     /// Most streams of a profile.
     package static let streamsMax = 64
@@ -67,6 +69,11 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
             columnsUnwatched: container.decode(Int.self, forKey: .columnsUnwatched),
             streams: container.decode([ReferenceStream].self, forKey: .streams)
         )
+        performance = try container.decodeIfPresent(
+            PerformanceReference.self,
+            forKey: .performance
+        )
+        try performance?.validate(outputWidth: outputWidth)
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -78,6 +85,7 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
         case failureProbability = "failure_probability"
         case columnsUnwatched = "columns_unwatched"
         case streams
+        case performance
     }
 }
 

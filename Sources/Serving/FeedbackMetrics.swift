@@ -11,6 +11,7 @@ package struct FeedbackMetrics: Sendable {
     private let brier: GaugeFamily
     private let calibrationError: GaugeFamily
     private let absoluteError: GaugeFamily
+    private let risk: RiskMetrics
 
     /// Declares the families.
     ///
@@ -40,6 +41,7 @@ package struct FeedbackMetrics: Sendable {
         brier = try gauge("brier_score", "Brier score (0 to 2)")
         calibrationError = try gauge("calibration_error_ratio", "Expected calibration error")
         absoluteError = try gauge("absolute_error", "Mean absolute error, in the target's unit,")
+        risk = try RiskMetrics(registry)
         for result in ["unknown"] { _ = items.series(["none", result]) }
     }
 
@@ -72,6 +74,10 @@ package struct FeedbackMetrics: Sendable {
         calibrationError.series(labels).set(figures.expectedError)
     }
 
+    func update(_ model: String, _ report: RiskReport) { risk.update(model, report) }
+
+    func harmed(_ model: String, _ version: Int) { risk.harmed(model, version) }
+
     /// Takes away the series of a version of long ago.
     func forget(_ model: String, _ version: Int) {
         let labels = [model, String(version)]
@@ -79,6 +85,7 @@ package struct FeedbackMetrics: Sendable {
             family.remove(labels)
         }
         for outcome in ["right", "wrong"] { rows.remove(labels + [outcome]) }
+        risk.forget(model, version)
     }
 }
 

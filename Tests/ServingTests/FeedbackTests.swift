@@ -210,4 +210,68 @@ import Testing
             #expect(metric(bench, window) == "4")
         }
     }
+
+    /// Has eight rows predicted in one request and labelled, all of them right or all wrong.
+    private func eight(_ client: WebClient, _ name: String, right: Bool) async throws {
+        let rows = (0..<8).map { Body.row($0 % 3) }.joined(separator: ",")
+        let answer = try await client.ask(
+            "POST",
+            "/predict",
+            #"{"image":[\#(rows)]}"#,
+            fields: "X-Request-Id: \(name)\r\n"
+        )
+        #expect(answer.status == 200)
+        let items = (0..<8).map { row in
+            item(name, "\((right ? row : row + 1) % 3)", #","row":\#(row)"#)
+        }
+        #expect(try await batch(client, items).joined == 8)
+    }
+
+    @Test("labels that show harm raise the alarm once, and it ends when acknowledged")
+    func harm() async throws {
+        try await ServingBench.run { bench, client in
+            try await bench.publish()
+            let version = #"model="lines",version="1"}"#
+            // 450 of 900 wrong on the hold-out: at most 0.552 with probability 0.999.
+            let limit = Double(metric(bench, "leeway_model_feedback_error_limit_ratio{" + version))
+            #expect(abs((limit ?? 0) - 0.572) < 0.002)
+            try await eight(client, "good", right: true)
+            #expect(metric(bench, "leeway_model_feedback_evidence_nats{" + version) == "0")
+            #expect(bench.harms.all.isEmpty)
+            for name in ["bad-1", "bad-2", "bad-3"] {
+                try await eight(client, name, right: false)
+            }
+            let harm = try #require(bench.harms.all.first)
+            #expect(bench.harms.all.count == 1)
+            #expect(harm.model == "lines")
+            #expect(harm.report.version == 1)
+            #expect(harm.report.isRaised)
+            #expect(harm.report.changedAfterRow == 8)
+            #expect(harm.report.metadata(model: "lines")["feedback.rows"] != nil)
+            #expect(metric(bench, "leeway_model_feedback_alarm{" + version) == "1")
+            #expect(metric(bench, "leeway_model_feedback_alarms_total{" + version) == "1")
+            let bound = #"leeway_model_feedback_error_ratio{model="lines",version="1",bound="#
+            let bounds = ["lower", "mean", "upper"].compactMap {
+                Double(metric(bench, bound + "\"\($0)\"}"))
+            }
+            #expect(bounds.count == 3 && bounds == bounds.sorted())
+
+            await bench.feedback.acknowledge(model: "lines", version: 1)
+            #expect(metric(bench, "leeway_model_feedback_alarm{" + version) == "0")
+            #expect(await bench.feedback.report(model: "lines", version: 1)?.isRaised == false)
+            #expect(await bench.feedback.report(model: "lines", version: 2) == nil)
+        }
+    }
+
+    @Test("each version is tested against its own hold-out, and old ones are forgotten")
+    func versions() async throws {
+        try await ServingBench.run { bench, client in
+            for sharpness in [Float(2), 3, 4] { try await bench.publish(sharpness) }
+            try await eight(client, "newest", right: true)
+            #expect(await bench.feedback.report(model: "lines", version: 3)?.rows == 8)
+            #expect(await bench.feedback.report(model: "lines", version: 1) == nil)
+            let limit = #"leeway_model_feedback_error_limit_ratio{model="lines",version="1"}"#
+            #expect(metric(bench, limit) == "none")
+        }
+    }
 }

@@ -42,13 +42,22 @@ final class ServingBench: Sendable {
     let holder = Holder()
     let nothing = Seen<Void>()
     let captured = Seen<CapturedRow>()
+    let harms = Seen<Harm>()
     let access: AccessControl
     let releases: ReleaseService
     /// Seconds that the clock of releases is ahead.
     let later = Seen<Int64>()
+    let feedback: FeedbackService
     let port: Int
     /// The batcher's thread.
     let worker: any EventLoop
+
+    /// A loss that was found above its limit.
+    struct Harm: Equatable, Sendable {
+        let model: String
+        let report: RiskReport
+    }
+
     private let server: HTTPServer
 
     private init(
@@ -92,7 +101,19 @@ final class ServingBench: Sendable {
             )
         )
         try await loops.attach(access)
-        let captured = captured
+        let (captured, harms) = (captured, harms)
+        feedback = FeedbackService(
+            models: models,
+            metrics: try FeedbackMetrics(registry),
+            capture: { for row in $0 { captured.append(row) } },
+            risk: Dictionary(
+                uniqueKeysWithValues: models.map {
+                    ($0, RiskSettings(tolerance: 0.02, falseAlarmInterval: 20))
+                }
+            ),
+            onHarm: { model, report in harms.append(Harm(model: model, report: report)) }
+        )
+        try await loops.attach(feedback)
         let path = folder.path
         let stores = models.map { ModelDirectory(state: path, model: $0) }
         let later = later
@@ -113,15 +134,9 @@ final class ServingBench: Sendable {
         )
         await releases.attach(loops)
         let releases = staging == nil ? nil : releases
-        try await loops.attach(
-            FeedbackService(
-                models: models,
-                metrics: FeedbackMetrics(registry),
-                releases: releases,
-                capture: { for row in $0 { captured.append(row) } }
-            )
-        )
+        if let releases { await feedback.attach(releases) }
         let (live, nothing, holder) = (live, nothing, holder)
+        let service = feedback
         followers = stores.map { store in
             ModelFollower(
                 directory: store,
@@ -133,6 +148,7 @@ final class ServingBench: Sendable {
                 patience: .zero,
                 releases: releases,
                 wentLive: { model in
+                    await service.watch(model)
                     live.append(model.version)
                     holder.offer(model)
                 },
