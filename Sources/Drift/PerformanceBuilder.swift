@@ -9,6 +9,7 @@ package struct PerformanceBuilder: Sendable {
     private var confusion: [[Int]]?
     private var outputs: [Float] = []
     private var labels: [Int32] = []
+    private var answers: [Int32] = []
     private var deviations: [Double] = []
     private let every: Int
 
@@ -36,14 +37,16 @@ package struct PerformanceBuilder: Sendable {
     /// - Parameters:
     ///   - outputs: The model's probabilities.
     ///   - label: The true class.
-    package mutating func add(outputs row: Span<Float>, label: Int) {
+    ///   - answer: The class that was answered; nil for the most probable one.
+    package mutating func add(outputs row: Span<Float>, label: Int, answer given: Int? = nil) {
         guard row.count == shape.width, (0..<shape.classCount).contains(label) else { return }
-        let answer = AnswerReader(shape, []).read(row)
+        let answer = AnswerReader(shape, []).read(row, answer: given)
         confusion?[answer.predicted][label] += 1
         errors += answer.predicted == label ? 0 : 1
         if rows % every == 0 {
             for index in row.indices { outputs.append(row[index]) }
             labels.append(Int32(label))
+            answers.append(Int32(answer.predicted))
         }
         rows += 1
     }
@@ -60,8 +63,17 @@ package struct PerformanceBuilder: Sendable {
         rows += 1
     }
 
+    /// Which rows the calibrators are fitted to.
+    package enum Fitting: Sendable, Equatable {
+        /// One half; the other bounds the loss that they expect.
+        case half
+        /// All, as other estimators do it; the loss that they expect is then too low by as much as
+        /// they follow chance.
+        case all
+    }
+
     /// Makes the reference; nil when there was no row.
-    package func finish() -> PerformanceReference? {
+    package func finish(fitting: Fitting = .half) -> PerformanceReference? {
         guard rows > 0 else { return nil }
         if case .value = shape { return regression() }
         return PerformanceReference(
@@ -69,7 +81,7 @@ package struct PerformanceBuilder: Sendable {
             risk: HoldoutRisk(rows: rows, errors: errors),
             errorLimit: nil,
             confusion: confusion,
-            estimation: estimation()
+            estimation: estimation(fitting)
         )
     }
 
@@ -88,14 +100,14 @@ package struct PerformanceBuilder: Sendable {
         )
     }
 
-    private func estimation() -> PerformanceReference.Estimation {
+    private func estimation(_ fitting: Fitting) -> PerformanceReference.Estimation {
         let halves = Dictionary(grouping: labels.indices) { CalibrationCheck.mixed($0) & 1 }
-        let first = halves[0] ?? []
+        let fitted = fitting == .all ? Array(labels.indices) : halves[0] ?? []
         let isEnough = labels.count >= Self.calibrationRowsMin
-        let calibrators = isEnough ? calibrators(first) : []
+        let calibrators = isEnough ? calibrators(fitted) : []
         let reader = AnswerReader(shape, calibrators)
-        // Without calibrators no row was used, and all tell the loss.
-        let judged = calibrators.isEmpty && !isEnough ? Array(labels.indices) : halves[1] ?? []
+        // Of few rows none was used for a calibrator, and all tell the loss.
+        let judged = isEnough && fitting == .half ? halves[1] ?? [] : Array(labels.indices)
         let losses = judged.map { 1 - Double(answer($0, reader).expected) }
         let confidences = labels.indices.map { answer($0, reader).confidence }.sorted()
         let wrong = Double(errors) / Double(rows)
@@ -125,6 +137,9 @@ package struct PerformanceBuilder: Sendable {
 
     private func answer(_ row: Int, _ reader: AnswerReader) -> AnswerReader.Answer {
         let width = shape.width
-        return reader.read(outputs.span.extracting(row * width..<(row + 1) * width))
+        return reader.read(
+            outputs.span.extracting(row * width..<(row + 1) * width),
+            answer: Int(answers[row])
+        )
     }
 }

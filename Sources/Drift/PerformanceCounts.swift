@@ -77,9 +77,13 @@ package struct PerformanceCounter: Sendable {
     }
 
     /// Counts one row; one that has not the version's width, or no numbers, is left out.
-    package mutating func count(_ outputs: Span<Float>) {
+    ///
+    /// - Parameters:
+    ///   - outputs: The model's probabilities.
+    ///   - answer: The class that was answered; nil for the most probable one.
+    package mutating func count(_ outputs: Span<Float>, answer: Int? = nil) {
         guard outputs.count == width else { return }
-        let answer = reader.read(outputs)
+        let answer = reader.read(outputs, answer: answer)
         guard answer.expected.isFinite, answer.confidence.isFinite else { return }
         counts.count(answer, isConfident: answer.confidence >= threshold)
     }

@@ -107,7 +107,8 @@ extension PerformanceReference {
 extension HoldoutRisk {
     /// Whether it is what rows can have given.
     var isWhole: Bool {
-        (0...(1 << 40)).contains(rows) && (0...1).contains(mean) && variance >= 0 && variance.isFinite
+        (0...(1 << 40)).contains(rows) && (0...1).contains(mean) && variance >= 0
+            && variance.isFinite
             && (0...max(0, rows)).contains(errors ?? 0)
     }
 }
@@ -133,23 +134,30 @@ struct AnswerReader: Sendable {
     }
 
     /// Reads a row of probabilities.
-    func read(_ outputs: Span<Float>) -> Answer {
-        isBinary || outputs.count == 1 ? binary(outputs) : classes(outputs)
+    ///
+    /// - Parameters:
+    ///   - outputs: The probabilities.
+    ///   - answer: The class that was answered; nil for the most probable one.
+    func read(_ outputs: Span<Float>, answer: Int? = nil) -> Answer {
+        isBinary || outputs.count == 1 ? binary(outputs, answer) : classes(outputs, answer)
     }
 
-    private func binary(_ outputs: Span<Float>) -> Answer {
+    private func binary(_ outputs: Span<Float>, _ given: Int?) -> Answer {
         guard outputs.count > 0 else { return Answer() }
         let yes = outputs[0]
         let calibrated = table?.share(of: yes, calibrator: 0) ?? yes
-        return yes >= 0.5
+        return given.map { $0 == 1 } ?? (yes >= 0.5)
             ? Answer(predicted: 1, confidence: yes, expected: calibrated)
             : Answer(predicted: 0, confidence: 1 - yes, expected: 1 - calibrated)
     }
 
-    private func classes(_ outputs: Span<Float>) -> Answer {
+    private func classes(_ outputs: Span<Float>, _ given: Int?) -> Answer {
         var answer = Answer(predicted: 0, confidence: -.infinity, expected: 0)
         for index in outputs.indices where outputs[index] > answer.confidence {
             (answer.predicted, answer.confidence) = (index, outputs[index])
+        }
+        if let given, outputs.indices.contains(given) {
+            (answer.predicted, answer.confidence) = (given, outputs[given])
         }
         guard let table else {
             answer.expected = answer.confidence
