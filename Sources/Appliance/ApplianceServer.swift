@@ -37,7 +37,7 @@ package struct ApplianceServer: Sendable {
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
-        let feedback = try parts.feedback(retraining)
+        let feedback = try parts.feedback(watching)
         let serving = try await ServingParts(
             parts,
             group,
@@ -348,7 +348,12 @@ struct DriftParts: Sendable {
             metrics: try DriftMetrics(parts.registry),
             logger: parts.logging.logger("drift"),
             store: DriftStateStore(parts.directories),
-            onAlarm: { model, _ in _ = await supervisor.request(model: model, trigger: .drift) }
+            errorTolerance: Dictionary(
+                uniqueKeysWithValues: watched.map { ($0.name, $0.drift.errorTolerance) }
+            ),
+            onRetrain: { model, _ in
+                _ = await supervisor.request(model: model, trigger: .drift)
+            }
         )
     }
 }

@@ -1,6 +1,5 @@
 internal import Logging
 internal import ModelStore
-internal import Retraining
 internal import Serving
 
 extension ApplianceParts {
@@ -29,7 +28,7 @@ extension ApplianceParts {
 
 extension ApplianceParts {
     /// What takes labels, keeps their rows, and tells of a loss that has risen.
-    func feedback(_ retraining: RetrainingParts) throws -> (
+    func feedback(_ watching: DriftParts) throws -> (
         service: FeedbackService, capture: CaptureService?
     ) {
         let capture = try capture()
@@ -38,7 +37,7 @@ extension ApplianceParts {
         let models = settings.models.filter(\.feedback.enabled)
         let risk = models.filter(\.drift.enabled).map { ($0.name, $0.drift.risk) }
         let logger = logging.logger("drift")
-        let supervisor = retraining.supervisor
+        let drift = watching.service
         let service = FeedbackService(
             models: models.map(\.name),
             metrics: try FeedbackMetrics(registry),
@@ -46,7 +45,7 @@ extension ApplianceParts {
             risk: Dictionary(uniqueKeysWithValues: risk),
             onHarm: { model, report in
                 logger.error("error above its limit", metadata: report.metadata(model: model))
-                _ = await supervisor.request(model: model, trigger: .drift)
+                await drift.harmed(model, version: report.version)
             }
         )
         return (service, capture)

@@ -271,10 +271,31 @@ struct Operations: Sendable {
     }
 
     private func driftReport() async throws -> some Encodable {
-        var report: [String: DriftSummary] = [:]
-        for model in parts.settings.models {
-            report[model.name] = await drift.summary(of: model.name)
+        var report: [String: WatchedModel] = [:]
+        for (model, follower) in zip(parts.settings.models, followers) {
+            guard let drift = await drift.report(of: model.name) else { continue }
+            let live = await follower.current?.version ?? 0
+            report[model.name] = WatchedModel(
+                drift: drift,
+                labelled: await feedback.report(model: model.name, version: live)
+            )
         }
         return report
+    }
+}
+
+/// A model's part of `GET /drift`: what is watched, and what labels say.
+private struct WatchedModel: Encodable {
+    let drift: DriftReport
+    let labelled: RiskReport?
+
+    private enum CodingKeys: String, CodingKey {
+        case labelled
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try drift.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(labelled, forKey: .labelled)
     }
 }

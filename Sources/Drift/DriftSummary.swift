@@ -41,6 +41,12 @@ package struct DriftSummary: Codable, Sendable, Equatable {
         package let jensenShannon: Double?
         /// See ``EffectSize/kolmogorovSmirnov``.
         package let kolmogorovSmirnov: Double?
+        /// See ``EffectSize/wasserstein``.
+        package let wasserstein: Double?
+        /// See ``EffectSize/totalVariationLowerBound``.
+        package let totalVariationLowerBound: Double?
+        /// The live rows behind the effect sizes.
+        package let windowRows: Int
         /// Unusual values since the start.
         package let quality: QualityCounts
 
@@ -54,6 +60,9 @@ package struct DriftSummary: Codable, Sendable, Equatable {
             case totalVariation = "tv"
             case jensenShannon = "js"
             case kolmogorovSmirnov = "ks"
+            case wasserstein
+            case totalVariationLowerBound = "tv_lower"
+            case windowRows = "window_rows"
             case quality
         }
     }
@@ -101,6 +110,9 @@ extension DriftMonitor {
             totalVariation: finite(effect.totalVariation),
             jensenShannon: finite(effect.jensenShannon),
             kolmogorovSmirnov: finite(effect.kolmogorovSmirnov),
+            wasserstein: finite(effect.wasserstein),
+            totalVariationLowerBound: finite(effect.totalVariationLowerBound),
+            windowRows: effect.rows,
             quality: quality(ofStream: index)
         )
     }

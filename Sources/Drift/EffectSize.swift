@@ -12,6 +12,11 @@ package struct EffectSize: Sendable, Equatable {
     /// The Kolmogorov–Smirnov distance max |F_p − F_π| at the bins' edges, 0 to 1; NaN for
     /// categories, which have no order.
     package let kolmogorovSmirnov: Double
+    /// The Wasserstein distance in the reference's standard deviations; NaN for categories.
+    package let wasserstein: Double
+    /// The total variation less what chance alone exceeds with probability 1 %, at least 0: the
+    /// distance that is certain.
+    package let totalVariationLowerBound: Double
 
     /// Windows of fewer rows say nothing: all sizes are NaN.
     package static let rowsMin = 200
@@ -28,6 +33,8 @@ package struct EffectSize: Sendable, Equatable {
             totalVariation = .nan
             jensenShannon = .nan
             kolmogorovSmirnov = .nan
+            wasserstein = .nan
+            totalVariationLowerBound = .nan
             return
         }
         let n = Double(total)
@@ -37,13 +44,21 @@ package struct EffectSize: Sendable, Equatable {
         // Half a row in each bin, as in the reference, so that no logarithm is infinite.
         let smoothed = counts.map { (Double($0) + 0.5) / (n + bins / 2) }
         let reference = stream.probabilities
-        totalVariation = zip(live, reference).reduce(0) { $0 + abs($1.0 - $1.1) } / 2
+        let variation = zip(live, reference).reduce(0) { $0 + abs($1.0 - $1.1) } / 2
+        totalVariation = variation
+        let byChance = ChanceVariation.quantile(
+            law: reference,
+            rows: rows,
+            holdoutRows: holdoutRows
+        )
+        totalVariationLowerBound = max(0, variation - byChance)
         let stability = zip(smoothed, reference)
             .reduce(0) { $0 + ($1.0 - $1.1) * naturalLogarithm($1.0 / $1.1) }
         populationStability = max(0, stability - chance)
         let divergence = Self.jensenShannonDivergence(smoothed, reference)
         jensenShannon = (max(0, divergence - chance / 8) / naturalLogarithm(2)).squareRoot()
         kolmogorovSmirnov = stream.isOrdered ? Self.kolmogorovSmirnov(live, reference) : .nan
+        wasserstein = stream.isOrdered ? Self.wasserstein(live, stream) : .nan
     }
 
     /// The divergence in nats, at most ln 2.

@@ -40,7 +40,7 @@ package struct PerformanceBuilder: Sendable {
     ///   - answer: The class that was answered; nil for the most probable one.
     package mutating func add(outputs row: Span<Float>, label: Int, answer given: Int? = nil) {
         guard row.count == shape.width, (0..<shape.classCount).contains(label) else { return }
-        let answer = AnswerReader(shape, []).read(row, answer: given)
+        let answer = CalibratedReader(shape, []).read(row, answer: given)
         confusion?[answer.predicted][label] += 1
         errors += answer.predicted == label ? 0 : 1
         if rows % every == 0 {
@@ -105,7 +105,7 @@ package struct PerformanceBuilder: Sendable {
         let fitted = fitting == .all ? Array(labels.indices) : halves[0] ?? []
         let isEnough = labels.count >= Self.calibrationRowsMin
         let calibrators = isEnough ? calibrators(fitted) : []
-        let reader = AnswerReader(shape, calibrators)
+        let reader = CalibratedReader(shape, calibrators)
         // Of few rows none was used for a calibrator, and all tell the loss.
         let judged = isEnough && fitting == .half ? halves[1] ?? [] : Array(labels.indices)
         let losses = judged.map { 1 - Double(answer($0, reader).expected) }
@@ -135,7 +135,7 @@ package struct PerformanceBuilder: Sendable {
         return made.allSatisfy { $0 == .identity } ? [] : made
     }
 
-    private func answer(_ row: Int, _ reader: AnswerReader) -> AnswerReader.Answer {
+    private func answer(_ row: Int, _ reader: CalibratedReader) -> CalibratedReader.Answer {
         let width = shape.width
         return reader.read(
             outputs.span.extracting(row * width..<(row + 1) * width),

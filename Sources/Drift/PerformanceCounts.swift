@@ -49,7 +49,7 @@ package struct PerformanceCounts: Codable, Sendable, Equatable {
         losses.count == other.losses.count && predicted.count == other.predicted.count
     }
 
-    mutating func count(_ answer: AnswerReader.Answer, isConfident: Bool) {
+    mutating func count(_ answer: CalibratedReader.Answer, isConfident: Bool) {
         let loss = min(1, max(0, 1 - Double(answer.expected)))
         rows &+= 1
         losses[Int(loss * Double(Self.steps))] &+= 1
@@ -62,7 +62,7 @@ package struct PerformanceCounts: Codable, Sendable, Equatable {
 
 /// Counts answers of one version; each event loop has its own.
 package struct PerformanceCounter: Sendable {
-    private let reader: AnswerReader
+    private let reader: CalibratedReader
     private let threshold: Float
     private let width: Int
     private var counts: PerformanceCounts
@@ -70,7 +70,7 @@ package struct PerformanceCounter: Sendable {
     /// Makes the counter of a version; nil for one whose probabilities tell nothing.
     package init?(_ reference: PerformanceReference?) {
         guard let reference, let estimation = reference.estimation else { return nil }
-        reader = AnswerReader(reference.shape, estimation.calibrators)
+        reader = CalibratedReader(reference.shape, estimation.calibrators)
         threshold = estimation.confidenceThreshold
         width = reference.shape.width
         counts = PerformanceCounts(classCount: reference.classCount)

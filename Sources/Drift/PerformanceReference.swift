@@ -114,7 +114,7 @@ extension HoldoutRisk {
 }
 
 /// Reads the outputs of one row as a statement about its own correctness.
-struct AnswerReader: Sendable {
+struct CalibratedReader: Sendable {
     private let isBinary: Bool
     private let table: CalibratorTable?
 

@@ -11,5 +11,8 @@ func naturalLogarithm(_ x: Double) -> Double { log(x) }
 /// Two to the power of `x`.
 func powerOfTwo(_ x: Double) -> Double { exp2(x) }
 
+/// The angle between −π/2 and π/2 with this sine.
+func arcsine(_ x: Double) -> Double { asin(x) }
+
 /// e to the power of `x`.
 func exponential(_ x: Double) -> Double { exp(x) }

@@ -110,7 +110,33 @@ struct PublishStep {
         try Self.eachBatch(network, data.holdout, data.schema) { raw, outputs, count in
             try builder.addHoldout(raw: raw, probabilities: outputs, rowCount: count)
         }
-        return try builder.finish()
+        var profile = try builder.finish()
+        profile.performance = performance(network, data)
+        return profile
+    }
+
+    /// What the hold-out's labels say of the answers.
+    private func performance(_ network: MultilayerPerceptron, _ data: TrainingData)
+        -> PerformanceReference?
+    {
+        let rows = data.holdout.rows
+        let shape = plan.task.predictionShape(classes: data.labels.count)
+        var builder = PerformanceBuilder(shape: shape, rowCount: rows.count)
+        var next = 0
+        Self.eachBatch(network, data.holdout, data.schema) { _, outputs, count in
+            let width = outputs.count / max(1, count)
+            for row in 0..<count {
+                let answer = outputs.extracting(row * width..<(row + 1) * width)
+                switch data.holdout.dataset.labels {
+                case .classes(let classes):
+                    builder.add(outputs: answer, label: Int(classes[Int(rows[next])]))
+                case .values(let values):
+                    builder.add(value: answer[0], truth: values[Int(rows[next])])
+                }
+                next += 1
+            }
+        }
+        return builder.finish()
     }
 
     private func selfTest(_ network: MultilayerPerceptron, _ data: TrainingData) -> SelfTest {

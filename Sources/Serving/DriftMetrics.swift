@@ -13,6 +13,7 @@ package struct DriftMetrics: Sendable {
     private let windowRows: GaugeFamily
     private let foreign: CounterFamily
     private let streams: StreamMetrics
+    private let performance: PerformanceMetrics
 
     /// Declares the families.
     ///
@@ -30,7 +31,7 @@ package struct DriftMetrics: Sendable {
         )
         alarm = try registry.gauge(
             "leeway_drift_alarm",
-            help: "Whether an alarm of this level stands.",
+            help: "Whether an alarm of this level stands: info, warning or critical.",
             labels: ["model", "level"]
         )
         alarms = try registry.counter(
@@ -64,96 +65,51 @@ package struct DriftMetrics: Sendable {
             labels: ["model", "reason"]
         )
         streams = try StreamMetrics(registry)
+        performance = try PerformanceMetrics(registry)
     }
 
     /// Sets a new monitor's constant gauges and forgets the streams of the one before.
     func begin(model: String, _ monitor: DriftMonitor, before: DriftMonitor?) {
-        for stream in before?.profile.streams ?? [] {
-            for family in streams.all {
-                family.remove([model, stream.name])
-            }
-        }
+        for stream in before?.profile.streams ?? [] { streams.forget(model, stream.name) }
         for (index, stream) in monitor.profile.streams.enumerated() {
             streams.tolerance.series([model, stream.name]).set(monitor.tolerance(ofStream: index))
         }
         threshold.series([model]).set(monitor.threshold)
         interval.series([model]).set(monitor.settings.falseAlarmInterval)
         referenceRows.series([model]).set(Double(monitor.profile.holdoutRows))
-        for level in DriftLevel.allCases { _ = alarms.series([model, level.rawValue]) }
+        for level in DriftSeverity.allCases { _ = alarms.series([model, level.rawValue]) }
         for reason in ["other_version", "foreign", "no_room"] {
             _ = foreign.series([model, reason])
         }
-        update(model: model, monitor)
+        performance.forget(model)
     }
 
-    func update(model: String, _ monitor: DriftMonitor) {
+    func update(model: String, _ monitor: DriftMonitor, _ health: ModelHealth) {
         evidence.series([model]).set(monitor.evidence)
         samples.series([model]).set(Double(monitor.rows))
         windowRows.series([model]).set(Double(monitor.windowRows))
-        for level in DriftLevel.allCases {
-            alarm.series([model, level.rawValue]).set(monitor.alarm?.level == level ? 1 : 0)
+        for level in DriftSeverity.allCases {
+            alarm.series([model, level.rawValue]).set(health.verdict.level == level ? 1 : 0)
         }
     }
 
     /// The costlier gauges, set once a second.
-    func updateStreams(model: String, _ monitor: DriftMonitor) {
+    func updateStreams(model: String, _ monitor: DriftMonitor, _ health: ModelHealth) {
         for (index, stream) in monitor.profile.streams.enumerated() {
             let labels = [model, stream.name]
             streams.evidence.series(labels).set(monitor.evidence(ofStream: index))
-            let effect = monitor.effectSize(ofStream: index)
-            Self.set(streams.stability, labels, effect.populationStability)
-            Self.set(streams.variation, labels, effect.totalVariation)
+            streams.set(labels, monitor.effectSize(ofStream: index))
         }
+        let strongest = DriftAttribution(monitor, clock: health.clock).features
+        streams.setFeatures(model, strongest, of: monitor.profile)
+        if let estimate = health.performance?.estimate { performance.set(model, estimate) }
     }
 
-    /// A value that cannot be told is no series, never NaN.
-    private static func set(_ family: GaugeFamily, _ labels: [String], _ value: Double) {
-        if value.isFinite {
-            family.series(labels).set(value)
-        } else {
-            family.remove(labels)
-        }
-    }
-
-    func raised(model: String, _ level: DriftLevel) {
+    func raised(model: String, _ level: DriftSeverity) {
         alarms.series([model, level.rawValue]).add(1)
     }
 
     func dropped(model: String, rows: Int, reason: String) {
         foreign.series([model, reason]).add(UInt64(max(0, rows)))
-    }
-}
-
-/// What is told of each stream of a monitor.
-private struct StreamMetrics: Sendable {
-    let tolerance: GaugeFamily
-    let evidence: GaugeFamily
-    let stability: GaugeFamily
-    let variation: GaugeFamily
-
-    var all: [GaugeFamily] { [tolerance, evidence, stability, variation] }
-
-    init(_ registry: MetricRegistry) throws {
-        tolerance = try registry.gauge(
-            "leeway_drift_tolerance_ratio",
-            help: "Total-variation distance that raises no evidence: tolerance and sampling error.",
-            labels: ["model", "stream"]
-        )
-        evidence = try registry.gauge(
-            "leeway_drift_stream_evidence_nats",
-            help: "Evidence of one stream.",
-            labels: ["model", "stream"]
-        )
-        stability = try registry.gauge(
-            "leeway_drift_psi",
-            help:
-                "Population stability index of the window, bias-corrected; absent below 200 rows.",
-            labels: ["model", "stream"]
-        )
-        variation = try registry.gauge(
-            "leeway_drift_tv_ratio",
-            help: "Total-variation distance of the window; absent below 200 rows.",
-            labels: ["model", "stream"]
-        )
     }
 }

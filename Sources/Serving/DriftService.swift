@@ -1,6 +1,7 @@
 package import Drift
 package import Logging
 package import ModelStore
+package import Telemetry
 
 /// Folds the rows that the event loops counted into each model's monitor, and raises its alarm.
 package actor DriftService {
@@ -8,7 +9,9 @@ package actor DriftService {
     private let metrics: DriftMetrics
     private let logger: Logger
     private let store: DriftStateStore
-    private let onAlarm: @Sendable (_ model: String, DriftAlarm) async -> Void
+    private let errorTolerance: [String: Double]
+    private let clock: @Sendable () -> WallTime
+    private let onRetrain: @Sendable (_ model: String, DriftVerdict) async -> Void
     private var watched: [String: Watched] = [:]
     private var ticks = 0
 
@@ -16,12 +19,17 @@ package actor DriftService {
         let version: Int
         let digest: String
         var monitor: DriftMonitor
+        var health: ModelHealth
         var isSaved = true
     }
 
     /// Milliseconds between two foldings.
     private static let periodMilliseconds = 100
     private static let ticksPerSecond = 10
+    /// The part of the false alarms that the expected error may have.
+    private static let labelFreeShare = 0.1
+    /// The tolerance of errors where none is given.
+    private static let errorToleranceUsual = 0.02
     /// Seconds of one pane of the effect sizes' window.
     private static let paneSeconds = 300
 
@@ -32,38 +40,70 @@ package actor DriftService {
     ///   - metrics: What Prometheus learns.
     ///   - logger: Where alarms are told.
     ///   - store: Where a monitor's state survives a restart.
-    ///   - onAlarm: Called once for each alarm that is raised.
+    ///   - errorTolerance: How much each model's error may rise above that of its hold-out.
+    ///   - clock: The time.
+    ///   - onRetrain: Called when what was found asks for a retrain.
     package init(
         settings: [String: DriftSettings],
         metrics: DriftMetrics,
         logger: Logger,
         store: DriftStateStore,
-        onAlarm: @escaping @Sendable (_ model: String, DriftAlarm) async -> Void
+        errorTolerance: [String: Double] = [:],
+        clock: @escaping @Sendable () -> WallTime = WallTime.now,
+        onRetrain: @escaping @Sendable (_ model: String, DriftVerdict) async -> Void
     ) {
         self.settings = settings
         self.metrics = metrics
         self.logger = logger
         self.store = store
-        self.onAlarm = onAlarm
+        self.errorTolerance = errorTolerance
+        self.clock = clock
+        self.onRetrain = onRetrain
     }
 
     /// Starts to watch a version that has gone live; the monitor of the one before ends.
     package func begin(_ model: ActiveModel) {
         guard let settings = settings[model.name] else { return }
+        let saved = store.restore(model: model.name, digest: model.bundle.digest)
         let monitor =
-            store.restore(model: model.name, digest: model.bundle.digest).flatMap {
-                try? DriftMonitor(profile: model.bundle.reference, settings: settings, state: $0)
+            saved.flatMap {
+                try? DriftMonitor(
+                    profile: model.bundle.reference,
+                    settings: settings,
+                    state: $0.state
+                )
             } ?? DriftMonitor(profile: model.bundle.reference, settings: settings)
+        var health = ModelHealth(
+            model.bundle.reference.performance,
+            errorTolerance: errorTolerance[model.name] ?? Self.errorToleranceUsual,
+            falseAlarmInterval: settings.falseAlarmInterval / Self.labelFreeShare
+        )
+        if let saved = saved?.health { health.restore(saved, monitor) }
         metrics.begin(model: model.name, monitor, before: watched[model.name]?.monitor)
         watched[model.name] = Watched(
             version: model.version,
             digest: model.bundle.digest,
-            monitor: monitor
+            monitor: monitor,
+            health: health
         )
+        update(model.name)
     }
 
     /// What a model's monitor says now; nil when it is not watched.
     package func summary(of model: String) -> DriftSummary? { watched[model]?.monitor.summary }
+
+    /// All that is known of a model's drift now; nil when it is not watched.
+    package func report(of model: String) -> DriftReport? {
+        watched[model].map { DriftReport($0.monitor, $0.health) }
+    }
+
+    /// Takes note that labels show more errors of a version than it may make.
+    package func harmed(_ model: String, version: Int) async {
+        guard watched[model]?.version == version else { return }
+        watched[model]?.health.hasErrors = true
+        watched[model]?.isSaved = false
+        await judge(model)
+    }
 
     /// Ends a model's alarm and takes its evidence away.
     ///
@@ -71,8 +111,9 @@ package actor DriftService {
     package func acknowledge(_ model: String, by actor: String) -> Bool {
         guard watched[model] != nil else { return false }
         watched[model]?.monitor.acknowledge()
+        watched[model]?.health.acknowledge()
         watched[model]?.isSaved = false
-        if let monitor = watched[model]?.monitor { metrics.update(model: model, monitor) }
+        update(model)
         logger.notice(
             "drift alarm acknowledged",
             metadata: ["model": "\(model)", "audit.actor": "\(actor)"]
@@ -101,52 +142,69 @@ package actor DriftService {
                 metrics.dropped(model: counted.model, rows: count, reason: "other_version")
                 continue
             }
-            var raised: DriftAlarm?
-            for block in counted.blocks {
-                switch entry.monitor.fold(block) {
-                case .raised: raised = entry.monitor.alarm
-                case .foreign:
-                    metrics.dropped(model: counted.model, rows: block.rowCount, reason: "foreign")
-                case .counted, .worsened: break
-                }
+            for block in counted.blocks where entry.monitor.fold(block) == .foreign {
+                metrics.dropped(model: counted.model, rows: block.rowCount, reason: "foreign")
             }
+            if let performance = counted.performance { entry.health.fold(performance) }
             entry.isSaved = false
             watched[counted.model] = entry
-            metrics.update(model: counted.model, entry.monitor)
-            if let raised { await tell(counted.model, counted.version, raised) }
+            await judge(counted.model)
         }
     }
 
-    private func tell(_ model: String, _ version: Int, _ alarm: DriftAlarm) async {
-        metrics.raised(model: model, alarm.level)
-        let streams = alarm.suspects.map(\.stream).joined(separator: ",")
-        logger.warning(
-            "drift alarm",
-            metadata: [
-                "event.name": "drift.alarm", "model": "\(model)", "model.version": "\(version)",
-                "drift.level": "\(alarm.level.rawValue)", "drift.evidence": "\(alarm.evidence)",
-                "drift.threshold": "\(alarm.threshold)", "drift.row": "\(alarm.row)",
-                "drift.streams": "\(streams)",
-                "drift.changed_after_row": "\(alarm.suspects.first?.changedAfterRow ?? 0)",
-            ]
-        )
-        await onAlarm(model, alarm)
+    /// Judges a model anew, tells of what is new, and asks for a retrain where that helps.
+    private func judge(_ model: String) async {
+        guard var entry = watched[model] else { return }
+        let (change, asks) = entry.health.judge(entry.monitor, seconds: clock().secondsSinceEpoch)
+        watched[model] = entry
+        update(model)
+        if change != .none, let level = entry.health.verdict.level {
+            if change == .raised { metrics.raised(model: model, level) }
+            logger.log(
+                level: level == .critical ? .error : .warning,
+                change == .raised ? "drift alarm" : "drift alarm worsened",
+                metadata: entry.health.metadata(
+                    model: model,
+                    version: entry.version,
+                    digest: entry.digest,
+                    entry.monitor
+                )
+            )
+        }
+        if asks { await onRetrain(model, entry.health.verdict) }
+    }
+
+    private func update(_ model: String) {
+        guard let entry = watched[model] else { return }
+        metrics.update(model: model, entry.monitor, entry.health)
     }
 
     private func tick() {
         ticks += 1
         guard ticks % Self.ticksPerSecond == 0 else { return }
-        for (model, entry) in watched { metrics.updateStreams(model: model, entry.monitor) }
+        for (model, entry) in watched {
+            metrics.updateStreams(model: model, entry.monitor, entry.health)
+        }
         let seconds = ticks / Self.ticksPerSecond
         if seconds % Self.paneSeconds == 0 {
-            for model in watched.keys { watched[model]?.monitor.rotatePane() }
+            for model in watched.keys {
+                watched[model]?.monitor.rotatePane()
+                watched[model]?.health.rotatePane()
+            }
         }
         if seconds % 60 == 0 { save() }
     }
 
     private func save() {
         for (model, entry) in watched where !entry.isSaved {
-            store.save(model: model, digest: entry.digest, state: entry.monitor.state)
+            store.save(
+                model: model,
+                DriftStateStore.Saved(
+                    digest: entry.digest,
+                    state: entry.monitor.state,
+                    health: entry.health.state
+                )
+            )
             watched[model]?.isSaved = true
         }
     }
@@ -161,21 +219,23 @@ package struct DriftStateStore: Sendable {
         self.directories = directories
     }
 
-    private struct Saved: Codable {
+    struct Saved: Codable {
         let digest: String
         let state: DriftState
+        /// Of states that were saved by earlier versions there is none.
+        let health: ModelHealth.State?
     }
 
     /// The state of the version with this digest; nil when there is none that can be read.
-    func restore(model: String, digest: String) -> DriftState? {
+    func restore(model: String, digest: String) -> Saved? {
         guard let bytes = directories[model]?.readDriftState() else { return nil }
         let saved = try? StoreJSON.decode(Saved.self, from: bytes, path: "drift-state")
-        return saved.flatMap { $0.digest == digest ? $0.state : nil }
+        return saved.flatMap { $0.digest == digest ? $0 : nil }
     }
 
     /// Keeps a state; without a disk the monitor starts anew after a restart, which is safe.
-    func save(model: String, digest: String, state: DriftState) {
-        guard let bytes = try? StoreJSON.encode(Saved(digest: digest, state: state)) else { return }
+    func save(model: String, _ saved: Saved) {
+        guard let bytes = try? StoreJSON.encode(saved) else { return }
         try? directories[model]?.writeDriftState(bytes)
     }
 }

@@ -12,6 +12,7 @@ package actor FeedbackService {
     private var loops: ServingLoops?
     private var windows: [Version: FeedbackWindow] = [:]
     private var tests: [Version: RiskTest] = [:]
+    private var errorLimits: [Version: Double] = [:]
 
     /// Called once when labels show that a version's loss is above its limit.
     package typealias Harm = @Sendable (_ model: String, RiskReport) async -> Void
@@ -63,6 +64,7 @@ package actor FeedbackService {
             falseAlarmInterval: asked.falseAlarmInterval
         )
         tests[version] = test
+        errorLimits[version] = model.bundle.reference.performance?.errorLimit
         metrics.update(model.name, RiskReport(model.version, test))
     }
 
@@ -91,7 +93,8 @@ package actor FeedbackService {
             let version = Version(model: row.model, version: row.prediction.version)
             windows[version, default: FeedbackWindow()].add(row)
             changed.insert(version)
-            if let loss = row.loss, tests[version]?.observe(loss) == true { harmed.append(version) }
+            let loss = row.loss(errorLimit: errorLimits[version])
+            if let loss, tests[version]?.observe(loss) == true { harmed.append(version) }
         }
         for version in changed {
             if let window = windows[version] {
@@ -118,6 +121,7 @@ package actor FeedbackService {
         for old in versions.dropFirst(Self.versionsMax) {
             windows[old] = nil
             tests[old] = nil
+            errorLimits[old] = nil
             metrics.forget(old.model, old.version)
         }
     }

@@ -10,6 +10,7 @@ struct InputMonitor {
     private var block: BlockCounts
     private var full: [BlockCounts] = []
     private var random = RowChooser()
+    private var performance: PerformanceCounter?
 
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096
@@ -19,6 +20,7 @@ struct InputMonitor {
     init(_ profile: ReferenceProfile) {
         binner = StreamBinner(profile: profile)
         block = BlockCounts(profile: profile)
+        performance = PerformanceCounter(profile.performance)
     }
 
     /// Counts one row of a request.
@@ -36,8 +38,12 @@ struct InputMonitor {
             probabilities: outputs.extracting(row * outputWidth..<(row + 1) * outputWidth),
             in: &block
         )
+        performance?.count(outputs.extracting(row * outputWidth..<(row + 1) * outputWidth))
         if block.isFull { close() }
     }
+
+    /// Takes what was counted of answers since the last time; nil when that is nothing.
+    mutating func takePerformance() -> PerformanceCounts? { performance?.take() }
 
     /// Takes all rows counted since the last time, and the number of those that found no room.
     mutating func take() -> (blocks: [BlockCounts], dropped: Int) {

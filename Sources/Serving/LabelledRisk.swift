@@ -79,14 +79,27 @@ package struct RiskReport: Codable, Sendable, Equatable {
 extension ModelBundle {
     /// The loss of the version on its hold-out, as far as it is known: the share of wrong answers.
     package var holdoutRisk: HoldoutRisk? {
+        if let performance = reference.performance { return performance.risk }
         let scores = manifest.training.scores
-        guard let accuracy = scores.accuracy, scores.rows > 0 else { return nil }
+        guard let accuracy = scores.accuracy, scores.rows > 0, (0...1).contains(accuracy) else {
+            return nil
+        }
         let right = (accuracy * Double(scores.rows)).rounded()
         return HoldoutRisk(rows: scores.rows, errors: scores.rows - Int(right))
     }
 }
 
 extension LabelledRow {
-    /// 1 for a wrong answer, 0 for a right one; nil for a regression.
-    var loss: Double? { isCorrect.map { $0 ? 0 : 1 } }
+    /// 1 for a wrong answer, 0 for a right one; nil where that is not known.
+    ///
+    /// - Parameter errorLimit: For a regression: the absolute error above which it is wrong.
+    func loss(errorLimit: Double?) -> Double? {
+        switch truth {
+        case .class(let label): label == prediction.predicted ? 0 : 1
+        case .value(let value):
+            errorLimit.flatMap { limit in
+                prediction.outputs.first.map { abs(Double($0) - value) > limit ? 1 : 0 }
+            }
+        }
+    }
 }

@@ -108,6 +108,9 @@ final class ServedModel {
     /// Rows counted for the drift monitor since the last call.
     func takeBlocks() -> (blocks: [BlockCounts], dropped: Int) { monitor?.take() ?? ([], 0) }
 
+    /// What was counted of answers since the last call.
+    func takePerformance() -> PerformanceCounts? { monitor?.takePerformance() }
+
     /// Answers one request.
     ///
     /// - Parameters:

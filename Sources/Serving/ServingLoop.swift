@@ -149,7 +149,8 @@ package final class ServingLoop: HTTPResponder {
                 model: slot.name,
                 version: served.model.version,
                 blocks: blocks,
-                dropped: dropped
+                dropped: dropped,
+                performance: served.takePerformance()
             )
         }
     }
@@ -320,12 +321,21 @@ package struct CountedRows: Sendable {
     package let blocks: [BlockCounts]
     /// Rows that found no room.
     package let dropped: Int
+    /// What was counted of the answers.
+    package let performance: PerformanceCounts?
 
     /// Takes note of counts.
-    package init(model: String, version: Int, blocks: [BlockCounts], dropped: Int = 0) {
+    package init(
+        model: String,
+        version: Int,
+        blocks: [BlockCounts],
+        dropped: Int = 0,
+        performance: PerformanceCounts? = nil
+    ) {
         self.model = model
         self.version = version
         self.blocks = blocks
         self.dropped = dropped
+        self.performance = performance
     }
 }

@@ -89,4 +89,56 @@ import Testing
         #expect(monitor.windowCounts(ofStream: 0) == [0, 300])
         #expect(monitor.windowRows == 300)
     }
+
+    @Test("the Wasserstein distance of a shift is the shift, in standard deviations")
+    func wasserstein() {
+        // Bins 1 wide; beyond the outer edges there is nothing.
+        let law = [1e-9, 0.25, 0.25, 0.25, 0.25 - 2e-9, 1e-9]
+        let ordered = ReferenceStream(
+            name: "column.x",
+            kind: .input,
+            source: .column(index: 0),
+            edges: [0, 1, 2, 3, 4],
+            labels: law.map { "\($0)" },
+            roles: law.map { _ in .body },
+            probabilities: law,
+            samplingError: 0
+        )
+        func distance(_ counts: [UInt64]) -> Double {
+            EffectSize(counts: counts, stream: ordered, holdoutRows: 10_000).wasserstein
+        }
+        #expect(distance([0, 250, 250, 250, 250, 0]) < 1e-6)
+        // A half of the rows of each bin moves on by one: the mean moves by a half less what
+        // leaves the last bin; the deviation of an even law over four is 4/√12.
+        let moved = distance([0, 125, 250, 250, 250, 125])
+        #expect(abs(moved - 0.4375 / (4 / 12.0.squareRoot())) < 0.02)
+        #expect(distance([0, 0, 0, 0, 1000, 0]) > 1)
+        let few = EffectSize(counts: [0, 50, 50, 50, 49, 0], stream: ordered, holdoutRows: 100)
+        #expect(few.wasserstein.isNaN && few.totalVariationLowerBound.isNaN)
+        let category = EffectSize(
+            counts: [300, 300],
+            stream: stream([0.5, 0.5], ordered: false),
+            holdoutRows: 10_000
+        )
+        #expect(category.wasserstein.isNaN)
+        #expect(category.totalVariationLowerBound == 0)
+    }
+
+    @Test("chance exceeds its quantile in about one case of a hundred, for few bins and many")
+    func quantile() {
+        var generator = SeededGenerator(seed: 41)
+        for bins in [2, 5, 12] {
+            let law = generator.law(bins)
+            let quantile = ChanceVariation.quantile(law: law, rows: 300, holdoutRows: 1_000_000)
+            var above = 0
+            for _ in 0..<600 {
+                var counts = [Double](repeating: 0, count: bins)
+                for _ in 0..<300 { counts[generator.draw(law)] += 1 }
+                let distance = zip(counts, law).reduce(0) { $0 + abs($1.0 / 300 - $1.1) } / 2
+                above += distance > quantile ? 1 : 0
+            }
+            #expect((1...14).contains(above), "\(bins): \(above)")
+        }
+        #expect(ChanceVariation.quantile(law: [1], rows: 5, holdoutRows: 5) == 1)
+    }
 }

@@ -12,7 +12,7 @@ import Testing
         let folder: TemporaryDirectory
         let store: ModelDirectory
         let registry = MetricRegistry(shards: 1)
-        let alarms = Seen<DriftAlarm>()
+        let alarms = Seen<DriftVerdict>()
 
         init(versions: Int = 1) throws {
             let folder = try TemporaryDirectory()
@@ -30,7 +30,8 @@ import Testing
                 metrics: try DriftMetrics(metrics ?? registry),
                 logger: quietLogger,
                 store: DriftStateStore(["lines": store]),
-                onAlarm: { _, alarm in alarms.append(alarm) }
+                clock: { WallTime(nanosecondsSinceEpoch: 1_795_466_160_000_000_000) },
+                onRetrain: { _, verdict in alarms.append(verdict) }
             )
         }
     }
@@ -78,11 +79,13 @@ import Testing
         #expect(calm.alarm == nil)
         for _ in 0..<3 { await service.fold([rows(model, blocks: 40, shifted: true)]) }
         #expect(bench.alarms.all.count == 1)
-        let alarm = try #require(bench.alarms.all.first)
+        let verdict = try #require(bench.alarms.all.first)
+        #expect(verdict.level == .warning)
+        #expect(verdict.cause == .prediction)
+        let summary = try #require(await service.summary(of: "lines"))
+        let alarm = try #require(summary.alarm)
         #expect(alarm.row > 320)
         #expect(alarm.evidence >= alarm.threshold)
-        let summary = try #require(await service.summary(of: "lines"))
-        #expect(summary.alarm != nil)
         #expect(summary.alarmsRaised == 1)
         let lines = bench.registry.lines("leeway_drift_alarms_total")
         #expect(lines.filter { $0.hasSuffix(" 1") }.count == 1)
@@ -198,7 +201,7 @@ import Testing
                 metrics: try DriftMetrics(bench.registry),
                 logger: quietLogger,
                 store: DriftStateStore([:]),
-                onAlarm: { _, _ in }
+                onRetrain: { _, _ in }
             )
             await service.begin(try bench.store.active())
             for line in 0..<20 { _ = try await client.predict(Body.image(line % 3)) }

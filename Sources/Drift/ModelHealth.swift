@@ -1,0 +1,146 @@
+/// All that is known of a version while it serves, beside its streams: what its answers and its
+/// labels say of its errors, when which row was scored, and what it all amounts to.
+package struct ModelHealth: Sendable {
+    /// The estimate without labels; nil for a version whose probabilities tell nothing.
+    package private(set) var performance: PerformanceMonitor?
+    /// When which row was scored.
+    package private(set) var clock = RowClock()
+    /// What the findings amount to.
+    package private(set) var verdict = DriftVerdict.calm
+    /// Whether labels show more errors than the limit allows.
+    package var hasErrors = false
+    private var asking = RetrainAsking()
+    private let errorTolerance: Double
+
+    /// Starts without evidence.
+    ///
+    /// - Parameters:
+    ///   - reference: What the hold-out says of the answers; nil where it is not known.
+    ///   - errorTolerance: How much the expected error may rise, 0 to 1.
+    ///   - falseAlarmInterval: The mean number of rows between false alarms of the expected error,
+    ///     at least.
+    package init(
+        _ reference: PerformanceReference?,
+        errorTolerance: Double,
+        falseAlarmInterval: Double
+    ) {
+        self.errorTolerance = errorTolerance
+        performance = PerformanceMonitor(
+            reference,
+            tolerance: errorTolerance,
+            falseAlarmInterval: falseAlarmInterval
+        )
+    }
+
+    /// What a new verdict is beside the one before.
+    package enum Change: Sendable, Equatable {
+        /// It is the same, or milder.
+        case none
+        /// There was none before.
+        case raised
+        /// It is graver.
+        case worsened
+    }
+
+    /// Takes in counted answers.
+    package mutating func fold(_ counts: PerformanceCounts) { _ = performance?.fold(counts) }
+
+    /// Begins the next pane of the estimates' window; the caller has the clock.
+    package mutating func rotatePane() { performance?.rotatePane() }
+
+    /// Judges anew.
+    ///
+    /// - Parameters:
+    ///   - monitor: The version's streams.
+    ///   - seconds: Unix seconds.
+    /// - Returns: How the verdict has changed, and whether to ask for a retrain now.
+    package mutating func judge(_ monitor: DriftMonitor, seconds: Double) -> (
+        change: Change, asksForRetrain: Bool
+    ) {
+        clock.mark(row: monitor.rows, seconds: seconds)
+        let before = verdict.level
+        verdict = DriftVerdict(facts(monitor))
+        var change = Change.none
+        if let level = verdict.level {
+            change = before.map { level > $0 ? .worsened : .none } ?? .raised
+        }
+        return (change, asking.isDue(verdict, now: seconds))
+    }
+
+    /// Ends the alarms that are kept here.
+    package mutating func acknowledge() {
+        performance?.acknowledge()
+        hasErrors = false
+        verdict = .calm
+        asking = RetrainAsking()
+    }
+
+    private func facts(_ monitor: DriftMonitor) -> DriftFacts {
+        var facts = DriftFacts()
+        facts.hasErrors = hasErrors
+        facts.expectsErrors = performance?.isRaised ?? false
+        facts.alarm = monitor.finding
+        if facts.alarm == .input { facts.isCertain = monitor.hasMovedForCertain }
+        return facts
+    }
+
+    /// What is kept over a restart.
+    package struct State: Codable, Sendable, Equatable {
+        fileprivate let performance: PerformanceMonitor.State?
+        fileprivate let clock: RowClock
+        fileprivate let hasErrors: Bool
+        fileprivate let asking: RetrainAsking
+    }
+
+    /// All that changes, for a restart.
+    package var state: State {
+        State(
+            performance: performance?.state,
+            clock: clock,
+            hasErrors: hasErrors,
+            asking: asking
+        )
+    }
+
+    /// Goes on from a saved state; what does not fit begins anew.
+    package mutating func restore(_ state: State, _ monitor: DriftMonitor) {
+        if let saved = state.performance { performance?.restore(saved) }
+        if state.clock.isOrdered { clock = state.clock }
+        (hasErrors, asking) = (state.hasErrors, state.asking)
+        // What was told before the restart is not told again.
+        verdict = DriftVerdict(facts(monitor))
+    }
+}
+
+extension DriftMonitor {
+    /// The family behind the standing alarm: bad data before answers, answers before inputs, as
+    /// soon as a stream of it has half of the threshold for itself.
+    fileprivate var finding: DriftFinding? {
+        guard alarm != nil else { return nil }
+        let half = threshold / 2
+        let strong = profile.streams.indices.filter { evidence(ofStream: $0) >= half }
+        let kinds = Set(strong.map { profile.streams[$0].kind.finding })
+        let order: [DriftFinding] = [.quality, .prediction, .input]
+        return order.first { kinds.contains($0) } ?? alarm?.suspects.first?.kind.finding ?? .input
+    }
+
+    /// Whether a suspect of the alarm is farther off than the tolerance and chance together.
+    fileprivate var hasMovedForCertain: Bool {
+        let suspects = Set(alarm?.suspects.map(\.stream) ?? [])
+        return profile.streams.indices.contains { index in
+            suspects.contains(profile.streams[index].name)
+                && effectSize(ofStream: index).totalVariationLowerBound > settings.tolerance
+        }
+    }
+}
+
+extension ReferenceStream.Kind {
+    /// What it means when a stream of this family moves.
+    fileprivate var finding: DriftFinding {
+        switch self {
+        case .prediction: .prediction
+        case .input: .input
+        case .quality: .quality
+        }
+    }
+}
