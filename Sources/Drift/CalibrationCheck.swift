@@ -14,6 +14,7 @@ package enum CalibrationCheck {
     /// - Parameters:
     ///   - scores: A score a row.
     ///   - outcomes: Whether it came true.
+    /// - Returns: Whether the calibrated scores have the lower error.
     package static func helps(scores: [Float], outcomes: [Bool]) -> Bool {
         guard scores.count == outcomes.count, scores.count >= rowsMin,
             outcomes.contains(true), outcomes.contains(false)

@@ -10,6 +10,7 @@ package enum ChanceVariation {
     ///   - law: The shares of the bins.
     ///   - rows: Live rows.
     ///   - holdoutRows: Rows behind the law.
+    /// - Returns: A total variation, 0 to 1.
     package static func quantile(law: [Double], rows: Int, holdoutRows: Int) -> Double {
         guard rows > 0, holdoutRows > 0, law.count > 1 else { return 1 }
         let scale = 1 / Double(rows) + 1 / Double(holdoutRows)

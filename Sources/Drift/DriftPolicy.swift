@@ -134,6 +134,7 @@ package struct RetrainAsking: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - verdict: What was found.
     ///   - now: Unix seconds.
+    /// - Returns: True for once, until it is due again.
     package mutating func isDue(_ verdict: DriftVerdict, now: Double) -> Bool {
         guard verdict.asksForRetrain, let cause = verdict.cause else {
             finding = nil

@@ -23,13 +23,12 @@ package struct LabelShift: Codable, Sendable, Equatable {
         case isRegularised = "is_regularised"
     }
 
-    /// Estimates the shares.
+    /// Estimates the shares; nil without rows, for matrices that are not square, and where a label
+    /// has no hold-out row.
     ///
     /// - Parameters:
     ///   - confusion: The hold-out's rows by answer (first index) and label.
     ///   - answers: Live rows by answer.
-    /// - Returns: Nil without rows, for matrices that are not square, and where a label has no
-    ///   hold-out row.
     package init?(confusion: [[Int]], answers: [UInt64]) {
         let size = confusion.count
         let live = Double(answers.reduce(0, &+))

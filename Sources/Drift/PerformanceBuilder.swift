@@ -35,9 +35,9 @@ package struct PerformanceBuilder: Sendable {
     /// Takes in a classified row.
     ///
     /// - Parameters:
-    ///   - outputs: The model's probabilities.
+    ///   - row: The model's probabilities.
     ///   - label: The true class.
-    ///   - answer: The class that was answered; nil for the most probable one.
+    ///   - given: The class that was answered; nil for the most probable one.
     package mutating func add(outputs row: Span<Float>, label: Int, answer given: Int? = nil) {
         guard row.count == shape.width, (0..<shape.classCount).contains(label) else { return }
         let answer = CalibratedReader(shape, []).read(row, answer: given)

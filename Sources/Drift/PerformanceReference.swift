@@ -28,8 +28,9 @@ package struct PerformanceReference: Codable, Sendable, Equatable {
         package let calibrators: [IsotonicCalibrator]
         /// The expected loss 1 − ĉ(answer) of hold-out rows that no calibrator was fitted to.
         package let expectedLoss: HoldoutRisk
-        /// The least confidence of an answer that is taken for right (average thresholded
-        /// confidence, Garg et al. 2022).
+        /// The least confidence of an answer that is taken for right.
+        ///
+        /// This is the average thresholded confidence of Garg and others (2022).
         package let confidenceThreshold: Float
         /// The share of the hold-out whose confidence is at least that.
         package let confidentShare: Double
@@ -138,6 +139,7 @@ struct CalibratedReader: Sendable {
     /// - Parameters:
     ///   - outputs: The probabilities.
     ///   - answer: The class that was answered; nil for the most probable one.
+    /// - Returns: What the row says.
     func read(_ outputs: Span<Float>, answer: Int? = nil) -> Answer {
         isBinary || outputs.count == 1 ? binary(outputs, answer) : classes(outputs, answer)
     }

@@ -93,6 +93,7 @@ extension LabelledRow {
     /// 1 for a wrong answer, 0 for a right one; nil where that is not known.
     ///
     /// - Parameter errorLimit: For a regression: the absolute error above which it is wrong.
+    /// - Returns: The loss.
     func loss(errorLimit: Double?) -> Double? {
         switch truth {
         case .class(let label): label == prediction.predicted ? 0 : 1

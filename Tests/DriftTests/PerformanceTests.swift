@@ -9,7 +9,7 @@ private struct OverconfidentModel {
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-    /// A row: probabilities, and the label. `hardness` draws true chances towards a third.
+    /// The probabilities and the label of a row; `hardness` draws true chances towards a third.
     mutating func row(hardness: Double) -> (outputs: [Float], label: Int) {
         var truth = (0..<3).map { _ in generator.uniform() * generator.uniform() + 0.01 }
         truth[generator.draw([0.5, 0.3, 0.2])] += 2 * (1 - hardness) * generator.uniform() + 0.2
