@@ -53,17 +53,27 @@ package struct LabelShift: Codable, Sendable, Equatable {
         // q = π + B (μ − Mπ) with B = (MᵀM + λ)⁻¹ Mᵀ is M⁻¹ μ where λ is 0.
         guard let inverse = normal.adding(ridge).inverse() else { return nil }
         let solver = inverse.times(matrix.transposed())
-        let expected = matrix.times(prior)
-        let moved = solver.times(zip(mu, expected).map { $0 - $1 })
+        let moved = solver.times(zip(mu, matrix.times(prior)).map { $0 - $1 })
         guard moved.allSatisfy(\.isFinite) else { return nil }
-        let shares = Self.projected(zip(prior, moved).map { $0 + $1 })
-        self.shares = shares
-        standardErrors = (0..<size).map { label in
-            let byLive = Self.variance(mu) { solver[label, $0] } / live
-            // A hold-out row of label j moves column j of M, which counts q_j times.
-            let byHoldout = (0..<size).reduce(0.0) { total, column in
-                let answers = (0..<size).map { matrix[$0, column] }
-                let own = Self.variance(answers) { solver[label, $0] } / labels[column]
+        shares = Self.projected(zip(prior, moved).map { $0 + $1 })
+        standardErrors = Self.errors(solver, matrix, shares, answers: mu, live: live, labels)
+    }
+
+    /// The standard error of each share: by the live rows, and by the hold-out's, of which a row of
+    /// label j moves column j of M, which counts q_j times.
+    private static func errors(
+        _ solver: SquareMatrix,
+        _ matrix: SquareMatrix,
+        _ shares: [Double],
+        answers: [Double],
+        live: Double,
+        _ labels: [Double]
+    ) -> [Double] {
+        shares.indices.map { label in
+            let byLive = variance(answers) { solver[label, $0] } / live
+            let byHoldout = shares.indices.reduce(0.0) { total, column in
+                let chances = shares.indices.map { matrix[$0, column] }
+                let own = variance(chances) { solver[label, $0] } / labels[column]
                 return total + own * shares[column] * shares[column]
             }
             return (byLive + byHoldout).squareRoot()
