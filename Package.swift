@@ -177,7 +177,7 @@ let package = Package(
             [
                 "Appliance", "Serving", "ModelStore", "ModelTestSupport", "NeuralNetwork",
                 "TLSTransport", "Retraining", "Transfer",
-                "Telemetry", "Files", logging, yams,
+                "Telemetry", "Files", "Compression", "Drift", logging, yams,
             ]
         ),
         tests(

@@ -33,7 +33,7 @@ struct Operations: Sendable {
                 return text
             },
             status: { await answer { await status() } },
-            drift: { await answer { try await driftReport() } },
+            drift: { format, model in await driftAnswer(format, model) },
             retrain: { model, caller in await retrain(model, caller) },
             promote: { model, version, caller in
                 await change(model, .promote, caller) { directory in
@@ -87,19 +87,19 @@ struct Operations: Sendable {
         )
     }
 
-    private typealias Result = OperationsActions.Result
+    typealias Result = OperationsActions.Result
 
     private struct Failure: Encodable {
         let error: String
         let code: String
     }
 
-    private func failure(_ status: Int, _ code: String, _ message: String) -> Result {
+    func failure(_ status: Int, _ code: String, _ message: String) -> Result {
         let body = try? StoreJSON.encode(Failure(error: message, code: code))
         return Result(status: status, json: body ?? Array("{}".utf8))
     }
 
-    private func answer(_ value: () async throws -> some Encodable) async -> Result {
+    func answer(_ value: () async throws -> some Encodable) async -> Result {
         do {
             return Result(status: 200, json: try StoreJSON.encode(await value()))
         } catch {
@@ -268,34 +268,5 @@ struct Operations: Sendable {
         )
         let body = try? StoreJSON.encode(LevelAnswer(level: "\(level)"))
         return Result(status: 200, json: body ?? [])
-    }
-
-    private func driftReport() async throws -> some Encodable {
-        var report: [String: WatchedModel] = [:]
-        for (model, follower) in zip(parts.settings.models, followers) {
-            guard let drift = await drift.report(of: model.name) else { continue }
-            let live = await follower.current?.version ?? 0
-            report[model.name] = WatchedModel(
-                drift: drift,
-                labelled: await feedback.report(model: model.name, version: live)
-            )
-        }
-        return report
-    }
-}
-
-/// A model's part of `GET /drift`: what is watched, and what labels say.
-private struct WatchedModel: Encodable {
-    let drift: DriftReport
-    let labelled: RiskReport?
-
-    private enum CodingKeys: String, CodingKey {
-        case labelled
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        try drift.encode(to: encoder)
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encodeIfPresent(labelled, forKey: .labelled)
     }
 }

@@ -45,17 +45,20 @@ struct ApplianceStatus: Encodable, Sendable {
         let rows: UInt64
         let evidence: Double
         let threshold: Double
-        let alarm: DriftLevel?
+        let alarm: DriftSeverity?
+        let cause: DriftFinding?
         /// Those with the most evidence, the strongest first.
         let streams: [Stream]
 
         static let streamsMax = 8
 
-        init(_ summary: DriftSummary) {
+        init(_ report: DriftReport) {
+            let summary = report.summary
             rows = summary.rows
             evidence = summary.evidence
             threshold = summary.threshold
-            alarm = summary.alarm?.level
+            alarm = report.verdict.level
+            cause = report.verdict.cause
             let byEvidence = summary.streams.sorted { left, right in
                 (left.evidence, left.populationStability ?? 0)
                     > (right.evidence, right.populationStability ?? 0)
@@ -102,7 +105,7 @@ extension Operations {
                     scores: live?.manifest.training.scores,
                     problem: await follower.lastProblem,
                     retrain: await supervisor.status(of: model.name),
-                    drift: await drift.summary(of: model.name).map { ApplianceStatus.Drift($0) },
+                    drift: await drift.report(of: model.name).map { ApplianceStatus.Drift($0) },
                     release: await releases.summary(of: model.name),
                     pinned: parts.directories[model.name]?.pinnedVersion(),
                     journal: journal.suffix(Self.journalMax).reversed()

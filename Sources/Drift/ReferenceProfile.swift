@@ -22,6 +22,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
     package let streams: [ReferenceStream]
     /// What the hold-out's labels say of the answers; nil where it is not known.
     package var performance: PerformanceReference?
+    /// For small images: the mean and the spread of each value; nil for others.
+    package var pixels: PixelReference?
 
     /// Most streams of a profile.
     package static let streamsMax = 64
@@ -74,6 +76,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
             forKey: .performance
         )
         try performance?.validate(outputWidth: outputWidth)
+        pixels = try container.decodeIfPresent(PixelReference.self, forKey: .pixels)
+        try pixels?.validate(rawWidth: rawWidth)
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -86,6 +90,7 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
         case columnsUnwatched = "columns_unwatched"
         case streams
         case performance
+        case pixels
     }
 }
 

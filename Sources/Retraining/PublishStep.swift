@@ -107,11 +107,17 @@ struct PublishStep {
         try Self.eachBatch(network, data.train, data.schema) { raw, outputs, count in
             try builder.addTraining(raw: raw, probabilities: outputs, rowCount: count)
         }
+        var pixels: PixelBuilder?
+        if let image = data.schema.image {
+            pixels = PixelBuilder(try FrameGeometry(shape: image.shape))
+        }
         try Self.eachBatch(network, data.holdout, data.schema) { raw, outputs, count in
             try builder.addHoldout(raw: raw, probabilities: outputs, rowCount: count)
+            pixels?.add(raw: raw)
         }
         var profile = try builder.finish()
         profile.performance = performance(network, data)
+        profile.pixels = pixels?.finish()
         return profile
     }
 

@@ -20,6 +20,7 @@ package actor DriftService {
         let digest: String
         var monitor: DriftMonitor
         var health: ModelHealth
+        var pixels: PixelWindow?
         var isSaved = true
     }
 
@@ -84,7 +85,8 @@ package actor DriftService {
             version: model.version,
             digest: model.bundle.digest,
             monitor: monitor,
-            health: health
+            health: health,
+            pixels: PixelWindow(model.bundle.reference)
         )
         update(model.name)
     }
@@ -96,6 +98,10 @@ package actor DriftService {
     package func report(of model: String) -> DriftReport? {
         watched[model].map { DriftReport($0.monitor, $0.health) }
     }
+
+    /// Where a model's live images differ from those of the hold-out; nil when it is not watched,
+    /// has no map, or has seen too few images.
+    package func pixelMap(of model: String) -> PixelMap? { watched[model]?.pixels?.map }
 
     /// Takes note that labels show more errors of a version than it may make.
     package func harmed(_ model: String, version: Int) async {
@@ -146,6 +152,7 @@ package actor DriftService {
                 metrics.dropped(model: counted.model, rows: block.rowCount, reason: "foreign")
             }
             if let performance = counted.performance { entry.health.fold(performance) }
+            if let pixels = counted.pixels { entry.pixels?.fold(pixels) }
             entry.isSaved = false
             watched[counted.model] = entry
             await judge(counted.model)

@@ -11,6 +11,7 @@ struct InputMonitor {
     private var full: [BlockCounts] = []
     private var random = RowChooser()
     private var performance: PerformanceCounter?
+    private var pixels: PixelCounter?
 
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096
@@ -21,6 +22,7 @@ struct InputMonitor {
         binner = StreamBinner(profile: profile)
         block = BlockCounts(profile: profile)
         performance = PerformanceCounter(profile.performance)
+        pixels = PixelCounter(profile.pixels)
     }
 
     /// Counts one row of a request.
@@ -38,12 +40,16 @@ struct InputMonitor {
             probabilities: outputs.extracting(row * outputWidth..<(row + 1) * outputWidth),
             in: &block
         )
+        pixels?.count(raw.extracting(row * rawWidth..<(row + 1) * rawWidth))
         performance?.count(outputs.extracting(row * outputWidth..<(row + 1) * outputWidth))
         if block.isFull { close() }
     }
 
     /// Takes what was counted of answers since the last time; nil when that is nothing.
     mutating func takePerformance() -> PerformanceCounts? { performance?.take() }
+
+    /// Takes what was summed up of images since the last time; nil when that is nothing.
+    mutating func takePixels() -> PixelSums? { pixels?.take() }
 
     /// Takes all rows counted since the last time, and the number of those that found no room.
     mutating func take() -> (blocks: [BlockCounts], dropped: Int) {

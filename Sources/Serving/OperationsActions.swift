@@ -8,13 +8,23 @@ package struct OperationsActions: Sendable {
     package struct Result: Sendable {
         /// 200, 202, 400, 404 or 409.
         package let status: Int
-        /// One JSON object.
-        package let json: [UInt8]
+        /// One JSON object, or a picture.
+        package let body: [UInt8]
+        /// Whether the body is a picture, as PNG.
+        package let isPicture: Bool
 
         /// Takes a status and a JSON text.
         package init(status: Int, json: [UInt8]) {
             self.status = status
-            self.json = json
+            body = json
+            isPicture = false
+        }
+
+        /// Takes a picture.
+        package init(png: [UInt8]) {
+            status = 200
+            body = png
+            isPicture = true
         }
     }
 
@@ -35,8 +45,9 @@ package struct OperationsActions: Sendable {
     package var metrics: @Sendable (ExpositionFormat) -> [UInt8]
     /// The state of the appliance.
     package var status: @Sendable () async -> Result
-    /// The state of the drift monitors.
-    package var drift: @Sendable () async -> Result
+    /// The state of the drift monitors: as JSON without a format, as a map of pixels in `pixels` or
+    /// `png`.
+    package var drift: @Sendable (_ format: String?, _ model: String?) async -> Result
     /// Starts a retrain of a model.
     package var retrain: @Sendable (_ model: String?, Caller) async -> Result
     /// Makes a version current.
@@ -62,7 +73,7 @@ package struct OperationsActions: Sendable {
     package init(
         metrics: @escaping @Sendable (ExpositionFormat) -> [UInt8],
         status: @escaping @Sendable () async -> Result,
-        drift: @escaping @Sendable () async -> Result,
+        drift: @escaping @Sendable (_ format: String?, _ model: String?) async -> Result,
         retrain: @escaping @Sendable (_ model: String?, Caller) async -> Result,
         promote: @escaping @Sendable (_ model: String?, _ version: Int, Caller) async -> Result,
         rollback: @escaping @Sendable (_ model: String?, Caller) async -> Result,

@@ -97,9 +97,10 @@ package final class OperationsLoop: HTTPResponder {
 
     private func report(_ request: HTTPRequest, _ action: Endpoint.Action) -> Reply {
         let actions = actions
-        return later(request) {
-            action == .drift ? await actions.drift() : await actions.status()
-        }
+        guard action == .drift else { return later(request) { await actions.status() } }
+        let format = request.head.queryValue("format")
+        let model = request.head.queryValue("model")
+        return later(request) { await actions.drift(format, model) }
     }
 
     /// Answers a request that changes state.
@@ -208,12 +209,14 @@ package final class OperationsLoop: HTTPResponder {
         return .later(
             eventLoop.makeFutureWithTask {
                 let result = await action()
-                return HTTPResponse(
+                let response = HTTPResponse(
                     status: HTTPStatus(rawValue: UInt16(clamping: result.status))
                         ?? .internalServerError,
-                    body: ByteBuffer(bytes: result.json + [0x0A]),
+                    contentType: result.isPicture ? ContentType("image/png") : .json,
+                    body: ByteBuffer(bytes: result.isPicture ? result.body : result.body + [0x0A]),
                     route: route
-                ).gzipped(gzip)
+                )
+                return result.isPicture ? response : response.gzipped(gzip)
             }
         )
     }

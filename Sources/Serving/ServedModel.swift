@@ -111,6 +111,9 @@ final class ServedModel {
     /// What was counted of answers since the last call.
     func takePerformance() -> PerformanceCounts? { monitor?.takePerformance() }
 
+    /// What was summed up of images since the last call.
+    func takePixels() -> PixelSums? { monitor?.takePixels() }
+
     /// Answers one request.
     ///
     /// - Parameters:

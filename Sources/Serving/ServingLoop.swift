@@ -150,7 +150,8 @@ package final class ServingLoop: HTTPResponder {
                 version: served.model.version,
                 blocks: blocks,
                 dropped: dropped,
-                performance: served.takePerformance()
+                performance: served.takePerformance(),
+                pixels: served.takePixels()
             )
         }
     }
@@ -323,6 +324,8 @@ package struct CountedRows: Sendable {
     package let dropped: Int
     /// What was counted of the answers.
     package let performance: PerformanceCounts?
+    /// What was summed up of the images.
+    package let pixels: PixelSums?
 
     /// Takes note of counts.
     package init(
@@ -330,12 +333,14 @@ package struct CountedRows: Sendable {
         version: Int,
         blocks: [BlockCounts],
         dropped: Int = 0,
-        performance: PerformanceCounts? = nil
+        performance: PerformanceCounts? = nil,
+        pixels: PixelSums? = nil
     ) {
         self.model = model
         self.version = version
         self.blocks = blocks
         self.dropped = dropped
         self.performance = performance
+        self.pixels = pixels
     }
 }

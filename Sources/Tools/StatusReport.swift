@@ -72,6 +72,7 @@ package struct StatusReport: Sendable {
         let evidence: Double
         let threshold: Double
         let alarm: String?
+        let cause: String?
         let streams: [Stream]
     }
 
@@ -168,7 +169,8 @@ package struct StatusReport: Sendable {
     }
 
     private static func text(_ drift: Drift) -> [String] {
-        let alarm = drift.alarm.map { "ALARM (\($0))" } ?? "no alarm"
+        let cause = drift.cause.map { ": " + $0.replacing("_", with: " ") } ?? ""
+        let alarm = drift.alarm.map { "ALARM (\($0)\(cause))" } ?? "no alarm"
         var lines = [
             "  drift     \(alarm), evidence \(fixed(drift.evidence, 2)) of "
                 + "\(fixed(drift.threshold, 2)) nats, \(drift.rows) rows"

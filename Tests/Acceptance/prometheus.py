@@ -70,7 +70,11 @@ FIXED = {
 
 # Metrics that exist only after an event that this script cannot bring about.
 # The first is of a regression alone, the second of a run that fails.
-AFTER_ITS_EVENT = {"leeway_feedback_absolute_error", "leeway_retrain_failures_total"}
+# The rest are told only while an alarm of the inputs stands, or of windows of 200 rows.
+AFTER_ITS_EVENT = {
+    "leeway_feedback_absolute_error", "leeway_retrain_failures_total",
+    "leeway_drift_feature_evidence_nats",
+}
 
 # Grafana's names of the units that the dashboards use.
 UNITS = {"none", "short", "s", "percentunit", "bytes", "Bps", "reqps", "cps", "rowsps"}

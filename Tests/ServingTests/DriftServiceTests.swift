@@ -212,6 +212,81 @@ import Testing
         }
     }
 
+    /// Publishes a version that knows how its hold-out was answered.
+    private func publishKnown(_ store: ModelDirectory) throws -> ActiveModel {
+        var draft = try TinyModel.draft(store.model)
+        let raw = TinyData.pixels(900).map { Float($0) }
+        let outputs = TinyModel.answers(draft.network, draft.schema, raw)
+        var performance = PerformanceBuilder(shape: .classes(count: 3), rowCount: 900)
+        for row in 0..<900 {
+            let answer = Array(outputs[row * 3..<row * 3 + 3])
+            // One in ten is another class than the picture shows.
+            performance.add(outputs: answer.span, label: row % 10 == 0 ? (row + 1) % 3 : row % 3)
+        }
+        draft.reference.performance = performance.finish()
+        var pixels = PixelBuilder(draft.reference.frame)
+        pixels?.add(raw: raw.span)
+        draft.reference.pixels = pixels?.finish()
+        let version = try store.publish(draft) { version, previous, digest in
+            JournalEntry(
+                time: TinyModel.created,
+                event: .published,
+                version: version,
+                previous: previous,
+                actor: "manual",
+                reason: "test",
+                digest: digest
+            )
+        }
+        return try store.active(version)
+    }
+
+    @Test("answers are counted beside the streams, and errors by labels outrank all")
+    func estimates() async throws {
+        let bench = try Bench()
+        let model = try publishKnown(bench.store)
+        let service = try bench.service()
+        await service.begin(model)
+        var counter = try #require(PerformanceCounter(model.bundle.reference.performance))
+        var pixels = try #require(PixelCounter(model.bundle.reference.pixels))
+        let raw = TinyData.pixels(300, seed: 5).map { Float($0) }
+        let outputs = TinyModel.answers(model.bundle.network, model.bundle.manifest.schema, raw)
+        for row in 0..<300 {
+            let (answer, picture) = (
+                Array(outputs[row * 3..<row * 3 + 3]), Array(raw[row * 9..<row * 9 + 9])
+            )
+            counter.count(answer.span)
+            pixels.count(picture.span)
+        }
+        let counted = CountedRows(
+            model: "lines",
+            version: model.version,
+            blocks: rows(model, blocks: 4, shifted: false).blocks,
+            performance: counter.take(),
+            pixels: pixels.take()
+        )
+        await service.fold([counted])
+        let report = try #require(await service.report(of: "lines"))
+        #expect(report.performance?.rows == 300)
+        #expect(abs((report.performance?.cbpe?.accuracy ?? 0) - 0.9) < 0.03)
+        #expect(report.performance?.labelShift?.shares.count == 3)
+        #expect(report.verdict == .calm)
+        #expect(await service.pixelMap(of: "lines")?.live.count == 9)
+        #expect(await service.pixelMap(of: "others") == nil)
+
+        await service.harmed("lines", version: model.version + 1)
+        #expect(bench.alarms.all.isEmpty)
+        await service.harmed("lines", version: model.version)
+        #expect(bench.alarms.all.first?.cause == .labelledError)
+        #expect(
+            bench.registry.lines("leeway_drift_alarm{").contains(
+                #"leeway_drift_alarm{model="lines",level="critical"} 1"#
+            )
+        )
+        #expect(await service.acknowledge("lines", by: "ada"))
+        #expect(await service.report(of: "lines")?.verdict == .calm)
+    }
+
     /// Lets a service see shifted rows, and end as it does when the appliance stops.
     private func saved(by bench: Bench, _ model: ActiveModel) async throws -> DriftSummary {
         let service = try bench.service()

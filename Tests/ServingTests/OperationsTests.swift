@@ -23,10 +23,14 @@ import Testing
                 return Array("# HELP a b\n# TYPE a gauge\n\(padding)a 1\n".utf8)
             },
             status: { OperationsActions.Result(status: 200, json: Array(#"{"models":[]}"#.utf8)) },
-            drift: { OperationsActions.Result(status: 200, json: Array(#"{"lines":{}}"#.utf8)) },
+            drift: { format, model in
+                if format == "png" { return OperationsActions.Result(png: [0x89, 0x50]) }
+                let name = model ?? "lines"
+                return OperationsActions.Result(status: 200, json: Array(#"{"\#(name)":{}}"#.utf8))
+            },
             retrain: { model, caller in
                 asked.append(Asked(action: "retrain by \(caller.actor)", model: model))
-                return OperationsActions.Result(status: 202, json: done.json)
+                return OperationsActions.Result(status: 202, json: done.body)
             },
             promote: { model, version, caller in
                 asked.append(
@@ -207,6 +211,12 @@ import Testing
             #expect(status.fields["content-type"] == "application/json")
             #expect(status.body == "{\"models\":[]}\n")
             #expect(try await client.ask("GET", "/drift").body == "{\"lines\":{}}\n")
+            let named = try await client.ask("GET", "/drift?format=pixels&model=other")
+            #expect(named.body == "{\"other\":{}}\n")
+            let picture = try await client.ask("GET", "/drift?format=png")
+            #expect(picture.status == 200)
+            #expect(picture.fields["content-type"] == "image/png")
+            #expect(picture.fields["content-length"] == "2")
         }
     }
 

@@ -12,6 +12,7 @@ import Tools
            "scores": {"accuracy": 0.8761, "loss": 0.3},
            "retrain": {"next": 1795467600, "last": {"result": "published", "reason": "better"}},
            "drift": {"rows": 900, "evidence": 6.91, "threshold": 13.82, "alarm": "info",
+            "cause": "input",
             "streams": [
              {"name": "brightness", "evidence": 6.91, "psi": 0.31, "tv": 0.2, "tolerance": 0.05},
              {"name": "quiet", "evidence": 0, "tolerance": 0.05}]},
@@ -35,7 +36,7 @@ import Tools
                 fashion: version 3, accuracy 0.8761, live since noon
                   last run  published: better
                   next run  2026-11-23T21:00:00Z
-                  drift     ALARM (info), evidence 6.91 of 13.82 nats, 900 rows
+                  drift     ALARM (info: input), evidence 6.91 of 13.82 nats, 900 rows
                             █████░░░░░ brightness: evidence 6.91, PSI 0.310, distance 0.200 \
                 (leeway 0.050)
                   pinned    version 3
