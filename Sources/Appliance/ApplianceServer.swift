@@ -37,21 +37,14 @@ package struct ApplianceServer: Sendable {
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
         let retraining = try RetrainingParts(parts)
         let watching = try DriftParts(parts, retraining)
-        let feedback = try parts.feedback(watching)
-        let serving = try await ServingParts(
-            parts,
-            group,
-            compute.next(),
-            loopCount: loopCount,
-            feedback: feedback
-        )
+        let serving = try await ServingParts(parts, watching, group, compute.next(), loopCount)
         let welcome = Welcome(settings, console: .standardOutput)
         let followers = parts.followers(serving, watching, retraining, welcome)
         let operations = Operations(
             parts: parts,
             supervisor: retraining.supervisor,
             drift: watching.service,
-            feedback: feedback.service,
+            feedback: serving.feedback,
             followers: followers,
             releases: serving.releases,
             traffic: TrafficHistory(parts.registry)
@@ -76,8 +69,7 @@ package struct ApplianceServer: Sendable {
             Job("drift") { await watching.service.run(serving.loops) },
             try DiskWatch(parts).job,
         ]
-        services.append(contentsOf: jobs(followers, retraining, watch, operations, parts.traces))
-        services += serving.jobs
+        services += jobs(followers, retraining, watch, operations, parts.traces) + serving.jobs
         for listener in bound { services.append(listener) }
         services.append(LifecycleService(lifecycle: lifecycle))
         defer { parts.logging.sink.shutdown() }
@@ -256,10 +248,10 @@ struct ServingParts: Sendable {
 
     init(
         _ parts: ApplianceParts,
+        _ watching: DriftParts,
         _ group: any EventLoopGroup,
         _ compute: any EventLoop,
-        loopCount: Int,
-        feedback: (service: FeedbackService, capture: CaptureService?)
+        _ loopCount: Int
     ) async throws {
         let settings = parts.settings.servingSettings(parts.settings.api, loops: loopCount)
         let threads = parts.settings.computeThreads
@@ -281,11 +273,11 @@ struct ServingParts: Sendable {
             ServingLoop(settings: settings, metrics: metrics, table: table, shard: shard)
         }
         try await loops.attach(parts.access)
-        (self.feedback, capture) = feedback
-        try await loops.attach(feedback.service)
+        (feedback, capture) = try parts.feedback(watching)
+        try await loops.attach(feedback)
         releases = try parts.releases()
         await releases.attach(loops)
-        await feedback.service.attach(releases)
+        await feedback.attach(releases)
     }
 }
 
@@ -351,8 +343,10 @@ struct DriftParts: Sendable {
             errorTolerance: Dictionary(
                 uniqueKeysWithValues: watched.map { ($0.name, $0.drift.errorTolerance) }
             ),
-            onRetrain: { model, _ in
-                _ = await supervisor.request(model: model, trigger: .drift)
+            onRetrain: { model, verdict in
+                let isLabelled = verdict.cause == .labelledError
+                let trigger = isLabelled ? RetrainingTrigger.feedback : .drift
+                _ = await supervisor.request(model: model, trigger: trigger)
             }
         )
     }

@@ -8,6 +8,7 @@ extension Operations {
     /// - Parameters:
     ///   - format: Nil or `json` for the report; `pixels` or `png` for the map of a model's images.
     ///   - model: The model of the map.
+    /// - Returns: The answer.
     func driftAnswer(_ format: String?, _ model: String?) async -> Result {
         switch format {
         case nil, "json": return await answer { await driftReport() }

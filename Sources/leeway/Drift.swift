@@ -7,7 +7,10 @@ struct DriftCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drift",
         abstract: "Compares data with what a model version was fitted to.",
-        subcommands: [DriftCheckCommand.self, DriftCalibrateCommand.self]
+        subcommands: [
+            DriftShowCommand.self, DriftAckCommand.self, DriftCheckCommand.self,
+            DriftCalibrateCommand.self,
+        ]
     )
 
     /// Which version the data are compared with.
