@@ -2,7 +2,7 @@
 package enum DriftLevel: String, Codable, Sendable, Equatable, CaseIterable {
     /// The inputs have left their leeway.
     case info
-    /// The model's answers have, too.
+    /// The model's answers have, too, or the data are bad.
     case warning
 }
 
@@ -18,11 +18,29 @@ package struct DriftAlarm: Codable, Sendable, Equatable {
     package let threshold: Double
     /// The grade; it can rise while the alarm stands.
     package internal(set) var level: DriftLevel
-    /// The streams with most of the evidence, the strongest first.
-    package let suspects: [Suspect]
+    /// What is behind it; evidence that comes later can change it while the alarm stands.
+    package internal(set) var cause: DriftCause
+    /// The evidence of each family of streams, as of the last change of the level or the cause.
+    package internal(set) var families: [Family]
+    /// The streams with most of the evidence, the strongest first, those of the cause's family
+    /// before all others.
+    package internal(set) var suspects: [Suspect]
 
     /// Most streams that an alarm names.
     package static let suspectsMax = 5
+
+    /// The evidence of one family of streams.
+    package struct Family: Codable, Sendable, Equatable {
+        /// The family.
+        package let cause: DriftCause
+        /// Its evidence in nats, by itself.
+        package let evidence: Double
+
+        private enum CodingKeys: String, CodingKey {
+            case cause
+            case evidence = "evidence_nats"
+        }
+    }
 
     /// A stream that an alarm names.
     package struct Suspect: Codable, Sendable, Equatable {
@@ -48,6 +66,13 @@ package struct DriftAlarm: Codable, Sendable, Equatable {
         package let liveRows: Double
         /// The live rows of each bin in the window of panes.
         package let windowCounts: [UInt64]
+
+        /// The bin whose share has grown most, in words.
+        package var grown: String {
+            let growth = zip(live, reference).map { $0 - $1 }
+            let most = growth.indices.max { growth[$0] < growth[$1] } ?? 0
+            return labels.indices.contains(most) ? labels[most] : ""
+        }
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -55,6 +80,8 @@ package struct DriftAlarm: Codable, Sendable, Equatable {
         case evidence = "evidence_nats"
         case threshold = "threshold_nats"
         case level
+        case cause
+        case families
         case suspects
     }
 }

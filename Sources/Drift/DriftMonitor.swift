@@ -17,14 +17,17 @@ package struct DriftMonitor: Sendable {
     /// The scored rows folded so far.
     package private(set) var rows: UInt64 = 0
     /// The alarm, from when it was raised until ``acknowledge()``.
-    package private(set) var alarm: DriftAlarm?
+    package internal(set) var alarm: DriftAlarm?
     /// Alarms raised so far.
     package private(set) var alarmsRaised: UInt64 = 0
 
-    private var book: EvidenceBook
+    private(set) var book: EvidenceBook
     private var window: CountWindow
     private var tally: QualityTally
-    private var restRows: [UInt64]
+    private var dependence: DependenceGauge
+    private(set) var restRows: [UInt64]
+    /// The weight of each stream's wealth.
+    let weights: [Double]
 
     /// Starts without any evidence.
     package init(profile: ReferenceProfile, settings: DriftSettings) {
@@ -33,7 +36,9 @@ package struct DriftMonitor: Sendable {
         book = EvidenceBook(profile: profile, settings: settings)
         window = CountWindow(cellCount: book.layout.cellCount)
         tally = QualityTally(profile.streams)
+        dependence = DependenceGauge(streams: profile.streams.count)
         restRows = [UInt64](repeating: 0, count: profile.streams.count)
+        weights = AlarmBudget.weights(profile)
     }
 
     /// What became of a block.
@@ -56,6 +61,7 @@ package struct DriftMonitor: Sendable {
         book.fold(counts: block.counts.span, rows: block.rowCount)
         window.add(block.counts.span, rows: block.rowCount)
         tally.add(block.counts.span)
+        dependence.add(block)
         rows &+= UInt64(block.rowCount)
         noteRest()
         return judge()
@@ -66,15 +72,16 @@ package struct DriftMonitor: Sendable {
 
     /// The evidence of all streams together that traffic has left its leeway, in nats; 0 at rest.
     ///
-    /// It is ln(1 + M − M₀), where M is the mean wealth of all series and M₀ their wealth at rest,
-    /// so it never exceeds ln M, of which the guarantee speaks.
+    /// It is ln(1 + M − M₀), where M is the wealth of all streams by their weights
+    /// (``AlarmBudget``) and M₀ that at rest, which is more than 1; so it never exceeds ln M, of
+    /// which the guarantee speaks.
     package var evidence: Double { nats(excess) }
 
-    /// M, the mean wealth of all series, in rows.
+    /// The wealth of all streams by their weights, in rows.
     ///
-    /// While all streams are in their leeway its mean
-    /// over all that could have happened is at most the rows scored, at any stopping time.
-    package var wealth: Double { excess + EvidenceBook.floor }
+    /// While all streams are in their leeway its mean over all that could have happened is at most
+    /// the rows scored times the weights' sum, at any stopping time.
+    package var wealth: Double { excess + AlarmBudget.streams * book.rest }
 
     /// A stream's own evidence, in nats; 0 at rest.
     package func evidence(ofStream stream: Int) -> Double { nats(excess(ofStream: stream)) }
@@ -108,6 +115,16 @@ package struct DriftMonitor: Sendable {
     /// monitor was started.
     package func quality(ofStream stream: Int) -> QualityCounts { tally.counts[stream] }
 
+    /// How much a stream's bin depends on that of the row before, −1 to 1; 0 for independent rows,
+    /// NaN before there are enough. The guarantee weakens when it is far above 0.
+    package func dependence(ofStream stream: Int) -> Double {
+        let slowest = book.halfLives.indices.max { book.halfLives[$0] < book.halfLives[$1] } ?? 0
+        return dependence.value(
+            stream: stream,
+            shares: book.decayedShares(stream: stream, memory: slowest).shares
+        )
+    }
+
     /// The live rows in the window of panes.
     package var windowRows: Int { Int(clamping: window.rows) }
 
@@ -135,6 +152,8 @@ package struct DriftMonitor: Sendable {
             alarmsRaised: alarmsRaised,
             alarm: alarm,
             pages: book.pages,
+            points: book.points.wealth,
+            dependence: dependence,
             window: window,
             tally: tally.counts,
             restRows: restRows
@@ -155,7 +174,8 @@ package struct DriftMonitor: Sendable {
         rows = state.rows
         alarmsRaised = state.alarmsRaised
         alarm = state.alarm
-        book.restore(state.pages)
+        book.restore(state.pages, points: state.points)
+        dependence = state.dependence
         window = state.window
         tally.counts = state.tally
         restRows = state.restRows
@@ -163,79 +183,15 @@ package struct DriftMonitor: Sendable {
 }
 
 extension DriftMonitor {
-    /// The mean wealth of all series less that at rest.
-    private var excess: Double {
-        var sum = 0.0
-        for wealth in book.streamWealth { sum += wealth }
-        let series = book.streamWealth.count * book.halfLives.count
-        return sum / Double(series) - EvidenceBook.floor
+    mutating func raise() {
+        alarmsRaised &+= 1
+        alarm = makeAlarm()
     }
-
-    private func excess(ofStream stream: Int) -> Double {
-        book.streamWealth[stream] / Double(book.halfLives.count) - EvidenceBook.floor
-    }
-
-    private func nats(_ excess: Double) -> Double { naturalLogarithm(1 + max(0, excess)) }
 
     private mutating func noteRest() {
-        for stream in restRows.indices where excess(ofStream: stream) <= 0 {
+        // Fixed bets leave a stream a little more than at rest.
+        for stream in restRows.indices where excess(ofStream: stream) <= 1 {
             restRows[stream] = rows
         }
-    }
-
-    /// Raises the alarm when ln(1 + excess) reaches ln A; compared without a logarithm.
-    private mutating func judge() -> FoldOutcome {
-        if let alarm {
-            guard alarm.level == .info, answersMoved else { return .counted }
-            self.alarm?.level = .warning
-            return .worsened
-        }
-        guard 1 + excess >= settings.falseAlarmInterval else { return .counted }
-        alarmsRaised &+= 1
-        alarm = DriftAlarm(
-            row: rows,
-            evidence: evidence,
-            threshold: threshold,
-            level: answersMoved ? .warning : .info,
-            suspects: suspects()
-        )
-        return .raised
-    }
-
-    /// Whether a stream of answers has half of the threshold for itself.
-    private var answersMoved: Bool {
-        let half = settings.falseAlarmInterval.squareRoot()
-        return profile.streams.indices.contains {
-            profile.streams[$0].kind == .prediction && 1 + excess(ofStream: $0) >= half
-        }
-    }
-
-    private func suspects() -> [DriftAlarm.Suspect] {
-        let wealth = book.streamWealth
-        let all = wealth.reduce(0, +)
-        return wealth.indices
-            .sorted { (wealth[$1], $0) < (wealth[$0], $1) }
-            .prefix(DriftAlarm.suspectsMax)
-            .filter { excess(ofStream: $0) > 0 }
-            .map { suspect($0, share: wealth[$0] / all) }
-    }
-
-    private func suspect(_ index: Int, share: Double) -> DriftAlarm.Suspect {
-        let memory = book.leadingMemory(of: index)
-        let live = book.decayedShares(stream: index, memory: memory)
-        let stream = profile.streams[index]
-        return DriftAlarm.Suspect(
-            stream: stream.name,
-            kind: stream.kind,
-            evidence: evidence(ofStream: index),
-            share: share,
-            halfLife: book.halfLives[memory],
-            changedAfterRow: restRows[index],
-            labels: stream.labels,
-            reference: stream.probabilities,
-            live: live.shares,
-            liveRows: live.rows,
-            windowCounts: windowCounts(ofStream: index)
-        )
     }
 }

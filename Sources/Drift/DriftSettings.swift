@@ -12,6 +12,12 @@ package struct DriftSettings: Codable, Sendable, Equatable {
     package let halfLives: [Double]
     /// How many reference rows are mixed into every bet.
     package let pseudoCount: Double
+    /// The tolerance of streams that look at tails and at bad data, where a hundredth is much.
+    ///
+    /// It never exceeds ``tolerance``.
+    package let rareTolerance: Double
+    /// The part of a stream's evidence that stands on fixed bets (``PointBets``), 0 to 1.
+    package let fixedShare: Double
 
     /// Most half-lives that a monitor follows.
     package static let halfLivesMax = 8
@@ -22,13 +28,19 @@ package struct DriftSettings: Codable, Sendable, Equatable {
     package init(
         tolerance: Double = 0.05,
         falseAlarmInterval: Double = 1_000_000,
-        halfLives: [Double] = [8, 32, 256, 2048],
-        pseudoCount: Double = 10
+        halfLives: [Double] = [4, 16, 64, 512],
+        pseudoCount: Double = 3,
+        rareTolerance: Double = 0.01,
+        fixedShare: Double = 0.1
     ) throws(DriftError) {
         self.tolerance = tolerance
         self.falseAlarmInterval = falseAlarmInterval
         self.halfLives = halfLives
         self.pseudoCount = pseudoCount
+        self.rareTolerance = min(rareTolerance, tolerance)
+        self.fixedShare = fixedShare
+        try check("rareTolerance", rareTolerance, in: 0...0.9)
+        try check("fixedShare", fixedShare, in: 0...1)
         try check("tolerance", tolerance, in: 0...0.9)
         try check("falseAlarmInterval", falseAlarmInterval, in: 1...1e15)
         try check("pseudoCount", pseudoCount, in: 0.01...100_000)
@@ -48,7 +60,9 @@ package struct DriftSettings: Codable, Sendable, Equatable {
             tolerance: container.decode(Double.self, forKey: .tolerance),
             falseAlarmInterval: container.decode(Double.self, forKey: .falseAlarmInterval),
             halfLives: container.decode([Double].self, forKey: .halfLives),
-            pseudoCount: container.decode(Double.self, forKey: .pseudoCount)
+            pseudoCount: container.decode(Double.self, forKey: .pseudoCount),
+            rareTolerance: container.decode(Double.self, forKey: .rareTolerance),
+            fixedShare: container.decode(Double.self, forKey: .fixedShare)
         )
     }
 
@@ -71,5 +85,7 @@ package struct DriftSettings: Codable, Sendable, Equatable {
         case falseAlarmInterval = "false_alarm_interval"
         case halfLives = "half_lives"
         case pseudoCount = "pseudo_count"
+        case rareTolerance = "rare_tolerance"
+        case fixedShare = "fixed_share"
     }
 }

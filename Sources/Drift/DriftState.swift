@@ -10,6 +10,8 @@ package struct DriftState: Codable, Sendable, Equatable {
     /// The alarm that stood, if one did.
     package let alarm: DriftAlarm?
     let pages: EvidenceBook.Pages
+    let points: [SIMD4<Float>]
+    let dependence: DependenceGauge
     let window: CountWindow
     let tally: [QualityCounts]
     let restRows: [UInt64]
@@ -34,26 +36,32 @@ package struct DriftState: Codable, Sendable, Equatable {
         let (saved, new) = (pages, fresh.pages)
         try require(
             saved.decayed.count == new.decayed.count && saved.bets.count == new.bets.count
-                && saved.isBetting.count == new.isBetting.count
-                && saved.wealth.count == new.wealth.count
-                && saved.unspent.count == new.unspent.count
-                && saved.rowsSinceRefresh.count == new.rowsSinceRefresh.count
+                && saved.accounts.count == new.accounts.count
+                && points.count == fresh.points.count
+                && dependence.hasForm(of: fresh.dependence)
                 && tally.count == fresh.tally.count && restRows.count == fresh.restRows.count
                 && window.hasForm(of: fresh.window),
             "its size does not fit the reference"
         )
         try require(
-            saved.decayed.allSatisfy { all($0 .>= 0) && all($0 .<= .greatestFiniteMagnitude) }
-                && saved.bets.allSatisfy { $0 >= 0 && $0.isFinite }
-                && saved.wealth.allSatisfy { $0 >= 0 && $0.isFinite }
-                && saved.unspent.allSatisfy { $0 >= 0 && $0.isFinite }
-                && saved.rowsSinceRefresh.allSatisfy { $0 >= 0 && $0.isFinite },
+            saved.decayed.allSatisfy { Self.isAmount($0) }
+                && saved.bets.allSatisfy { Self.isAmount($0 + Self.logarithmMax) }
+                && saved.accounts.allSatisfy { account in
+                    Self.isAmount(account.wealth) && Self.isAmount(account.unspent)
+                        && (0..<4).allSatisfy { [0, 1].contains(account.betting[$0]) }
+                }
+                && points.allSatisfy { Self.isAmount($0) }
+                && (0...Int(UInt32.max)).contains(saved.rowsSinceRefresh),
             "a number is out of range"
         )
     }
 
-    private func all(_ mask: SIMDMask<SIMD4<Int32>>) -> Bool {
-        (0..<4).allSatisfy { mask[$0] }
+    /// No bet's logarithm is as far from 0.
+    private static let logarithmMax: Float = 100
+
+    private static func isAmount<Vector: SIMD>(_ vector: Vector) -> Bool
+    where Vector.Scalar: BinaryFloatingPoint {
+        vector.indices.allSatisfy { vector[$0] >= 0 && vector[$0].isFinite }
     }
 
     private func require(_ holds: Bool, _ problem: String) throws(DriftError) {

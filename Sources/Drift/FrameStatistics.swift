@@ -8,12 +8,15 @@ package struct FrameGeometry: Codable, Sendable, Equatable {
     package let channels: Int
     /// Whole pictures one after another (colour planes); 1 for grey.
     package let planes: Int
+    /// The value from which a pixel is as bright as can be, if that is known.
+    package let white: Float?
 
     /// Reads a shape such as `[28, 28]`, `[32, 32, 3]`, `[3, 32, 32]` or `[784]` (one row).
     ///
     /// Three extents are channels first when the first is at most 4 and the last is not; four are
     /// pictures, rows, columns, channels.
-    package init(shape: [Int]) throws(DriftError) {
+    package init(shape: [Int], white: Float? = nil) throws(DriftError) {
+        self.white = white
         switch shape.count {
         case 1: (rows, columns, channels, planes) = (1, shape[0], 1, 1)
         case 2: (rows, columns, channels, planes) = (shape[0], shape[1], 1, 1)
@@ -30,6 +33,9 @@ package struct FrameGeometry: Codable, Sendable, Equatable {
     package var pixels: Int { rows * columns * channels * planes }
 
     func validate() throws(DriftError) {
+        if let white, !white.isFinite {
+            throw .setting(name: "white", problem: "it is no finite number")
+        }
         var product = 1
         for size in [rows, columns, channels, planes] {
             let (next, overflow) = product.multipliedReportingOverflow(by: max(size, 0))
@@ -45,13 +51,23 @@ package struct FrameGeometry: Codable, Sendable, Equatable {
     }
 }
 
-/// The five numbers that stand for an image.
+/// The numbers that stand for an image.
 package struct FrameSummary: Equatable, Sendable {
     var mean: Float = 0
     var deviation: Float = 0
     var zeroFraction: Float = 0
+    var saturatedFraction: Float = 0
     var rowCentroid: Float = 0
     var columnCentroid: Float = 0
+    /// The root of the pixels' mean square.
+    var magnitude: Float = 0
+    /// The pixels outside of what is usual.
+    var outside = 0
+    /// A number that two images share by accident hardly ever.
+    var fingerprint: UInt64 = 0
+
+    /// Whether all pixels are equal, as far as rounding can tell.
+    var isConstant: Bool { deviation <= 1e-3 * magnitude }
 
     /// One of the numbers.
     package subscript(statistic: FrameStatistic) -> Float {
@@ -59,6 +75,7 @@ package struct FrameSummary: Equatable, Sendable {
         case .mean: mean
         case .deviation: deviation
         case .zeroFraction: zeroFraction
+        case .saturatedFraction: saturatedFraction
         case .rowCentroid: rowCentroid
         case .columnCentroid: columnCentroid
         }
@@ -72,71 +89,100 @@ package struct FrameSummary: Equatable, Sendable {
 package struct FrameReader: Sendable {
     private let pixels: Int
     /// Eight pixels' row and column numbers at a time; the last group is filled up with zeros.
-    private let rowNumbers: [SIMD8<Float>]
-    private let columnNumbers: [SIMD8<Float>]
+    private let places: [Places]
     private let centre: (row: Float, column: Float)
+    private let white: Float
+    private let usual: (lower: Float, upper: Float)
 
-    /// Prepares for images of a geometry.
-    package init(_ geometry: FrameGeometry) {
+    private struct Places: Sendable {
+        var rows = SIMD8<Float>.zero
+        var columns = SIMD8<Float>.zero
+    }
+
+    /// Prepares for images of a geometry; pixels outside of `usual` are counted.
+    package init(
+        _ geometry: FrameGeometry,
+        usual: (lower: Float, upper: Float) = (-.infinity, .infinity)
+    ) {
         pixels = geometry.pixels
-        let groups = (geometry.pixels + 7) / 8
-        var rows = [SIMD8<Float>](repeating: .zero, count: groups)
-        var columns = rows
+        var places = [Places](repeating: Places(), count: (geometry.pixels + 7) / 8)
         for pixel in 0..<geometry.pixels {
             let position = pixel / geometry.channels
-            columns[pixel / 8][pixel % 8] = Float(position % geometry.columns)
-            rows[pixel / 8][pixel % 8] = Float((position / geometry.columns) % geometry.rows)
+            places[pixel / 8].columns[pixel % 8] = Float(position % geometry.columns)
+            let row = (position / geometry.columns) % geometry.rows
+            places[pixel / 8].rows[pixel % 8] = Float(row)
         }
-        rowNumbers = rows
-        columnNumbers = columns
+        self.places = places
         centre = (Float(geometry.rows - 1) / 2, Float(geometry.columns - 1) / 2)
+        white = geometry.white ?? .infinity
+        self.usual = usual
     }
 
     /// The statistics of one image; its width has been checked by the caller.
     ///
     /// A picture without light has its centroid in the middle.
     package func summary(of frame: Span<Float>) -> FrameSummary {
-        var sums = FrameSums()
-        let whole = min(frame.count, pixels) / 8
+        guard pixels > 0, frame.count >= pixels else { return FrameSummary() }
+        var sums = FrameSums(white: white, usual: usual)
+        let whole = pixels / 8
+        let places = places.span
         for group in 0..<whole {
             sums.add(
                 frame.group(at: group * 8),
-                row: rowNumbers[group],
-                column: columnNumbers[group]
+                row: places[group].rows,
+                column: places[group].columns
             )
         }
         let rest = pixels - whole * 8
         if rest > 0 {
-            var last = SIMD8<Float>.zero
+            // Filled up with the last pixel, whose surplus is taken off again.
+            let filling = frame[pixels - 1]
+            var last = SIMD8<Float>(repeating: filling)
             for lane in 0..<rest { last[lane] = frame[whole * 8 + lane] }
-            sums.add(last, row: rowNumbers[whole], column: columnNumbers[whole])
+            sums.add(last, row: places[whole].rows, column: places[whole].columns)
+            sums.remove(filling, times: 8 - rest)
         }
-        return summary(sums, filledUp: (rest > 0 ? 8 - rest : 0))
+        return summary(sums)
     }
 
-    /// Divides the sums; the last group was filled up with so many zeros.
-    private func summary(_ sums: FrameSums, filledUp: Int) -> FrameSummary {
+    private func summary(_ sums: FrameSums) -> FrameSummary {
         let count = Float(pixels)
-        let light = sums.light.sum()
+        let (light, squares) = (sums.light.sum(), sums.squares.sum())
         let mean = light / count
-        let variance = max(0, sums.squares.sum() / count - mean * mean)
+        let variance = max(0, squares / count - mean * mean)
         let isLit = light > 0
+        let moments = (rows: sums.rowMoments.sum(), columns: sums.columnMoments.sum())
         return FrameSummary(
             mean: mean,
             deviation: variance.squareRoot(),
-            zeroFraction: (sums.zeros.sum() - Float(filledUp)) / count,
-            rowCentroid: isLit ? sums.rowMoments.sum() / light : centre.row,
-            columnCentroid: isLit ? sums.columnMoments.sum() / light : centre.column
+            zeroFraction: Float(sums.zeros.wrappedSum()) / count,
+            saturatedFraction: Float(sums.saturated.wrappedSum()) / count,
+            rowCentroid: isLit ? moments.rows / light : centre.row,
+            columnCentroid: isLit ? moments.columns / light : centre.column,
+            magnitude: (squares / count).squareRoot(),
+            outside: Int(sums.outside.wrappedSum()),
+            fingerprint: RowHistory.mix(
+                RowHistory.mix(light.bitPattern, squares.bitPattern),
+                RowHistory.mix(moments.rows.bitPattern, moments.columns.bitPattern)
+            )
         )
     }
 }
 
 private struct FrameSums {
+    let white: Float
+    let usual: (lower: Float, upper: Float)
     var light = SIMD8<Float>.zero
     var squares = SIMD8<Float>.zero
     var rowMoments = SIMD8<Float>.zero
     var columnMoments = SIMD8<Float>.zero
-    var zeros = SIMD8<Float>.zero
+    var zeros = SIMD8<Int32>.zero
+    var saturated = SIMD8<Int32>.zero
+    var outside = SIMD8<Int32>.zero
+
+    init(white: Float, usual: (lower: Float, upper: Float)) {
+        (self.white, self.usual) = (white, usual)
+    }
 
     @inline(__always)
     mutating func add(_ pixels: SIMD8<Float>, row: SIMD8<Float>, column: SIMD8<Float>) {
@@ -144,31 +190,42 @@ private struct FrameSums {
         squares += pixels * pixels
         rowMoments += pixels * row
         columnMoments += pixels * column
-        zeros += SIMD8<Float>.zero.replacing(with: 1, where: pixels .== 0)
+        zeros &-= (pixels .== 0).bits
+        saturated &-= (pixels .>= white).bits
+        outside &-= ((pixels .< usual.lower) .| (pixels .> usual.upper)).bits
     }
+
+    /// Takes a pixel off that was counted in the first row and column.
+    mutating func remove(_ pixel: Float, times: Int) {
+        light[7] -= pixel * Float(times)
+        squares[7] -= pixel * pixel * Float(times)
+        if pixel == 0 { zeros[7] -= Int32(times) }
+        if pixel >= white { saturated[7] -= Int32(times) }
+        if pixel < usual.lower || pixel > usual.upper { outside[7] -= Int32(times) }
+    }
+}
+
+extension SIMDMask where Storage == SIMD8<Int32> {
+    /// −1 where it holds, 0 elsewhere.
+    @inline(__always)
+    fileprivate var bits: SIMD8<Int32> { unsafe unsafeBitCast(self, to: SIMD8<Int32>.self) }
 }
 
 extension Span<Float> {
     /// Eight values from `start` on; the bounds are checked once, by the last of them.
     @inline(__always)
-    fileprivate func group(at start: Int) -> SIMD8<Float> {
-        precondition(start >= 0 && start + 8 <= count)
-        // Bounds: start ... start + 7 lie in 0 ..< count by the line above.
-        return unsafe SIMD8(
-            self[unchecked: start],
-            self[unchecked: start + 1],
-            self[unchecked: start + 2],
-            self[unchecked: start + 3],
-            self[unchecked: start + 4],
-            self[unchecked: start + 5],
-            self[unchecked: start + 6],
-            self[unchecked: start + 7]
+    func group(at start: Int) -> SIMD8<Float> {
+        // Bounds: the load checks that start ... start + 7 lie in 0 ..< count; any bytes are floats.
+        unsafe bytes.unsafeLoadUnaligned(
+            fromByteOffset: start * MemoryLayout<Float>.stride,
+            as: SIMD8<Float>.self
         )
     }
 }
 
 extension SIMD8<Float> {
-    fileprivate func sum() -> Float {
+    @inline(__always)
+    func sum() -> Float {
         let four = lowHalf + highHalf
         let two = four.lowHalf + four.highHalf
         return two.x + two.y

@@ -27,7 +27,7 @@ package enum InputLayout: Sendable, Equatable {
     package init(schema: FeatureSchema) throws(DriftError) {
         switch schema.layout {
         case .image(let image):
-            self = .frame(try FrameGeometry(shape: image.shape))
+            self = .frame(try FrameGeometry(shape: image.shape, white: image.range.upper))
         case .table(let table):
             self = .columns(
                 table.columns.map { column in

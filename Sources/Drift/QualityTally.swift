@@ -8,6 +8,8 @@ package struct QualityCounts: Codable, Sendable, Equatable {
     package internal(set) var above: UInt64 = 0
     /// Rare or unseen categories.
     package internal(set) var other: UInt64 = 0
+    /// Rows whose data were bad in the stream's way.
+    package internal(set) var bad: UInt64 = 0
 }
 
 /// Counts unusual values of all streams; they have bins of their own, so that blocks tell them.
@@ -26,7 +28,7 @@ struct QualityTally: Sendable {
         counts = [QualityCounts](repeating: QualityCounts(), count: streams.count)
         cells = streams.indices.flatMap { stream in
             zip(streams[stream].roles, layout.cells(of: stream))
-                .filter { role, _ in role != .body }
+                .filter { role, _ in role != .body && role != .rare }
                 .map { role, cell in Cell(cell: cell, stream: stream, role: role) }
         }
     }
@@ -35,11 +37,12 @@ struct QualityTally: Sendable {
         for cell in cells where block[cell.cell] > 0 {
             let count = UInt64(block[cell.cell])
             switch cell.role {
-            case .body: break
+            case .body, .rare: break
             case .missing: counts[cell.stream].missing &+= count
             case .below: counts[cell.stream].below &+= count
             case .above: counts[cell.stream].above &+= count
             case .other: counts[cell.stream].other &+= count
+            case .bad: counts[cell.stream].bad &+= count
             }
         }
     }

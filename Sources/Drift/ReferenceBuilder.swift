@@ -7,13 +7,16 @@ package import Features
 /// by the hold-out would void the bound on its sampling error.
 package struct ReferenceBuilder: Sendable {
     private let layout: InputLayout
-    private let prediction: PredictionShape
+    private let form: RowForm
+    private let frame: FrameGeometry?
     private let plans: [StreamPlan]
     private let columnsUnwatched: Int
-    private let reader: StreamReader
-    private var samples: [ValueSample]
+    /// Reads training rows, before bins are fixed, and hold-out rows after.
+    private var reader: StreamReader
+    private var collector: TrainingCollector
+    private var parts = StreamReader.Parts()
     private var bins: [StreamBins] = []
-    private var cuts: [StreamCut] = []
+    private var cuts = StreamCuts([StreamBins]())
     private var counts: [[Int]] = []
     private var values: [Float]
     /// Training rows fed so far.
@@ -29,15 +32,18 @@ package struct ReferenceBuilder: Sendable {
     /// Prepares for the rows of a schema and of a network's outputs.
     ///
     /// `classLabels` are names of the classes for reports; without one, its number stands.
+    /// `hiddenWidth` is that of the last hidden layer; 0 for a network without one.
     package init(
         schema: FeatureSchema,
         prediction: PredictionShape,
-        classLabels: [String] = []
+        classLabels: [String] = [],
+        hiddenWidth: Int = 0
     ) throws(DriftError) {
         try self.init(
             layout: InputLayout(schema: schema),
             prediction: prediction,
-            classLabels: classLabels
+            classLabels: classLabels,
+            hiddenWidth: hiddenWidth
         )
     }
 
@@ -45,96 +51,66 @@ package struct ReferenceBuilder: Sendable {
     package init(
         layout: InputLayout,
         prediction: PredictionShape,
-        classLabels: [String] = []
+        classLabels: [String] = [],
+        hiddenWidth: Int = 0
     ) throws(DriftError) {
-        let outputsMax = ReferenceStream.categoriesMax - 1
-        guard (1...outputsMax).contains(prediction.width) else {
-            throw .setting(
-                name: "outputs",
-                problem: "\(prediction.width) is not in 1...\(outputsMax)"
-            )
-        }
-        if case .classes(let count) = prediction, count < 2 {
-            throw .setting(name: "classes", problem: "\(count) class, at least 2 are needed")
-        }
-        guard layout.rawWidth > 0 else {
-            throw .setting(name: "columns", problem: "no column to watch")
-        }
-        if case .columns(let columns) = layout {
-            for column in columns where (column.categories?.count ?? 0) > outputsMax {
-                throw .setting(
-                    name: "columns",
-                    problem: "\(column.name) has more than \(outputsMax) categories"
-                )
-            }
-        }
+        try Self.check(layout, prediction, hiddenWidth)
         self.layout = layout
-        self.prediction = prediction
+        form = RowForm(
+            rawWidth: layout.rawWidth,
+            outputWidth: prediction.width,
+            hiddenWidth: hiddenWidth
+        )
+        if case .frame(let geometry) = layout { frame = geometry } else { frame = nil }
+        collector = TrainingCollector(layout: layout, form: form)
         (plans, columnsUnwatched) = StreamPlan.streams(
             layout: layout,
             prediction: prediction,
-            classLabels: classLabels
+            classLabels: classLabels,
+            projection: collector.projectionPlan
         )
-        var frame: FrameGeometry?
-        if case .frame(let geometry) = layout { frame = geometry }
-        reader = StreamReader(
-            sources: plans.map(\.source),
-            rawWidth: layout.rawWidth,
-            outputWidth: prediction.width,
-            frame: frame
-        )
-        samples = plans.map { _ in ValueSample() }
+        reader = StreamReader(sources: plans.map(\.source), form: form, frame: frame)
         values = [Float](repeating: 0, count: plans.count)
+        collector.prepare(streams: plans.count)
     }
 
     /// Feeds training rows; of many, an evenly spread part is kept.
     ///
-    /// - Parameters:
-    ///   - raw: `rowCount` raw rows, one after another.
-    ///   - probabilities: the model's outputs for them, one row after another.
-    ///   - rowCount: the number of rows.
+    /// - Parameter rows: What the model made of them.
     /// - Throws: ``DriftError/rowWidth(part:expected:found:)``, and
     ///   ``DriftError/trainingAfterHoldout`` once the bins are fixed.
-    package mutating func addTraining(
-        raw: Span<Float>,
-        probabilities: Span<Float>,
-        rowCount: Int
-    ) throws(DriftError) {
+    package mutating func addTraining(_ rows: borrowing ScoredRows) throws(DriftError) {
         guard bins.isEmpty else { throw .trainingAfterHoldout }
-        try check(raw: raw.count, outputs: probabilities.count, rowCount: rowCount)
-        for row in 0..<rowCount {
-            read(row, raw: raw, outputs: probabilities)
-            for stream in plans.indices { samples[stream].add(values[stream]) }
+        try check(rows)
+        for index in 0..<rows.rowCount {
+            let row = rows[row: index]
+            // The widths were checked for all rows at once.
+            _ = reader.read(row, into: &values)
+            collector.add(row, values: values, frame: reader.lastFrame)
         }
-        trainingRows += rowCount
+        trainingRows += rows.rowCount
     }
 
     /// Feeds hold-out rows; the first call fixes the bins.
     ///
-    /// - Parameters:
-    ///   - raw: `rowCount` raw rows, one after another.
-    ///   - probabilities: the model's outputs for them, one row after another.
-    ///   - rowCount: the number of rows.
+    /// - Parameter rows: What the model made of them.
     /// - Throws: ``DriftError/rowWidth(part:expected:found:)``, and
     ///   ``DriftError/tooFewRows(part:rows:rowsMin:)`` when too few rows could fix the bins.
-    package mutating func addHoldout(
-        raw: Span<Float>,
-        probabilities: Span<Float>,
-        rowCount: Int
-    ) throws(DriftError) {
-        try check(raw: raw.count, outputs: probabilities.count, rowCount: rowCount)
+    package mutating func addHoldout(_ rows: borrowing ScoredRows) throws(DriftError) {
+        try check(rows)
         if bins.isEmpty { try fixBins() }
-        for row in 0..<rowCount {
-            read(row, raw: raw, outputs: probabilities)
-            for stream in plans.indices {
-                counts[stream][Int(cuts[stream].bin(of: values[stream]))] += 1
+        for index in 0..<rows.rowCount {
+            _ = reader.read(rows[row: index], into: &values)
+            for stream in plans.indices where !bins[stream].labels.isEmpty {
+                let bin = Int(cuts.bin(of: values[stream], stream: stream))
+                if bin < counts[stream].count { counts[stream][bin] += 1 }
             }
         }
-        holdoutRows += rowCount
+        holdoutRows += rows.rowCount
     }
 
-    /// Makes the profile from what was fed; a stream with a single bin has nothing to tell and is
-    /// left out.
+    /// Makes the profile from what was fed; a stream with a single bin, or without numbers, has
+    /// nothing to tell and is left out.
     ///
     /// `failureProbability` is the probability, over the choice of the hold-out, that some
     /// stream's sampling error is stated too small.
@@ -147,24 +123,45 @@ package struct ReferenceBuilder: Sendable {
         guard failureProbability > 0, failureProbability < 1 else {
             throw .setting(name: "failureProbability", problem: "it is not between 0 and 1")
         }
-        let told = plans.indices.filter { bins[$0].labels.count > 1 }
-        var frame: FrameGeometry?
-        if case .frame(let geometry) = layout { frame = geometry }
+        let told = plans.indices.filter { isTelling($0) }
         let failure = failureProbability / Double(max(1, told.count))
+        var measures = ReferenceProfile.Measures()
+        measures.hiddenWidth = form.hiddenWidth
+        measures.projection = parts.projection
+        measures.partition = parts.partition
+        measures.quality = parts.limits
         return try ReferenceProfile(
             holdoutRows: holdoutRows,
-            rawWidth: layout.rawWidth,
-            outputWidth: prediction.width,
+            rawWidth: form.rawWidth,
+            outputWidth: form.outputWidth,
             frame: frame,
             failureProbability: failureProbability,
             columnsUnwatched: columnsUnwatched,
-            streams: told.map { stream($0, failure: failure) }
+            streams: told.map { stream($0, failure: failure) },
+            measures: measures
         )
+    }
+}
+
+extension ReferenceBuilder {
+    /// Rows repeat in the hold-out itself at most so often where repetitions are watched: with
+    /// more of them, chances depend on the rows before, which the guarantee does not allow.
+    private static let repeatsMax = 0.005
+
+    /// Whether a stream can tell anything.
+    private func isTelling(_ index: Int) -> Bool {
+        let counted = counts[index].reduce(0, +)
+        guard bins[index].labels.count > 1, counted > 0 else { return false }
+        switch plans[index].source {
+        case .quality(.duplicate), .quality(.stuck):
+            return Double(counts[index][1]) <= Self.repeatsMax * Double(counted)
+        default: return true
+        }
     }
 
     private func stream(_ index: Int, failure: Double) -> ReferenceStream {
         let counted = counts[index]
-        let whole = Double(holdoutRows) + Double(counted.count) / 2
+        let whole = Double(counted.reduce(0, +)) + Double(counted.count) / 2
         let shares = counted.map { (Double($0) + 0.5) / whole }
         return ReferenceStream(
             name: plans[index].name,
@@ -187,8 +184,9 @@ package struct ReferenceBuilder: Sendable {
         guard trainingRows >= Self.trainingRowsMin else {
             throw .tooFewRows(part: "training", rows: trainingRows, rowsMin: Self.trainingRowsMin)
         }
+        parts = collector.parts()
         bins = plans.indices.map { index in
-            let values = samples[index].values
+            let values = collector.values(of: plans[index].source, stream: index)
             return switch plans[index].form {
             case .numeric(let hasOutside, let hasMissing):
                 StreamBins.numeric(
@@ -198,42 +196,89 @@ package struct ReferenceBuilder: Sendable {
                 )
             case .indexed(let names, let binsMax, let isOpen):
                 StreamBins.indexed(values: values, names: names, binsMax: binsMax, isOpen: isOpen)
+            case .tail(let isUpper):
+                StreamBins.tail(values: values.filter { !$0.isNaN }.sorted(), isUpper: isUpper)
+            case .known(let edges, let labels, let usual):
+                StreamBins.known(edges: edges, labels: labels, usual: usual)
+            case .cells: StreamBins.cells(parts.partition?.cellCount ?? 0)
             }
         }
-        cuts = bins.map {
-            StreamCut(
-                edges: $0.edges,
-                binOfCategory: $0.binOfCategory,
-                absent: $0.roles.firstIndex(of: .missing) ?? $0.roles.count - 1
+        cuts = StreamCuts(bins)
+        counts = bins.map { [Int](repeating: 0, count: $0.labels.count) }
+        reader = StreamReader(
+            sources: plans.map(\.source),
+            form: form,
+            frame: frame,
+            parts: parts
+        )
+        collector = TrainingCollector(layout: layout, form: form)
+    }
+
+    private func check(_ rows: borrowing ScoredRows) throws(DriftError) {
+        let count = rows.rowCount
+        guard count >= 0, rows.raw.count == count * form.rawWidth else {
+            throw .rowWidth(
+                part: "raw rows",
+                expected: count * form.rawWidth,
+                found: rows.raw.count
             )
         }
-        counts = bins.map { [Int](repeating: 0, count: $0.labels.count) }
-        samples = []
-    }
-
-    private mutating func read(_ row: Int, raw: Span<Float>, outputs: Span<Float>) {
-        let reader = reader
-        let width = reader.rawWidth
-        let outputWidth = reader.outputWidth
-        var room = values.mutableSpan
-        // The widths were checked for all rows at once.
-        _ = reader.read(
-            raw: raw.extracting(row * width..<(row + 1) * width),
-            outputs: outputs.extracting(row * outputWidth..<(row + 1) * outputWidth),
-            into: &room
-        )
-    }
-
-    private func check(raw: Int, outputs: Int, rowCount: Int) throws(DriftError) {
-        guard rowCount >= 0, raw == rowCount * reader.rawWidth else {
-            throw .rowWidth(part: "raw rows", expected: rowCount * reader.rawWidth, found: raw)
-        }
-        guard outputs == rowCount * reader.outputWidth else {
+        guard form.fits(rows) else {
             throw .rowWidth(
                 part: "outputs",
-                expected: rowCount * reader.outputWidth,
-                found: outputs
+                expected: count * form.outputWidth,
+                found: rows.probabilities.count
             )
         }
+    }
+
+    private static func check(
+        _ layout: InputLayout,
+        _ prediction: PredictionShape,
+        _ hiddenWidth: Int
+    ) throws(DriftError) {
+        let outputsMax = ReferenceStream.categoriesMax - 1
+        guard (1...outputsMax).contains(prediction.width) else {
+            throw .setting(
+                name: "outputs",
+                problem: "\(prediction.width) is not in 1...\(outputsMax)"
+            )
+        }
+        if case .classes(let count) = prediction, count < 2 {
+            throw .setting(name: "classes", problem: "\(count) class, at least 2 are needed")
+        }
+        guard (0...ReferenceProfile.rawWidthMax).contains(hiddenWidth) else {
+            throw .setting(name: "hiddenWidth", problem: "\(hiddenWidth) is no width")
+        }
+        guard layout.rawWidth > 0 else {
+            throw .setting(name: "columns", problem: "no column to watch")
+        }
+        guard case .columns(let columns) = layout else { return }
+        for column in columns where (column.categories?.count ?? 0) > outputsMax {
+            throw .setting(
+                name: "columns",
+                problem: "\(column.name) has more than \(outputsMax) categories"
+            )
+        }
+    }
+}
+
+extension ReferenceBuilder {
+    /// As ``addTraining(_:)`` for rows of which only the input and the answer are known.
+    package mutating func addTraining(
+        raw: Span<Float>,
+        probabilities: Span<Float>,
+        rowCount: Int
+    ) throws(DriftError) {
+        try addTraining(ScoredRows(raw: raw, probabilities: probabilities, rowCount: rowCount))
+    }
+
+    /// As ``addHoldout(_:)`` for rows of which only the input and the answer are known.
+    package mutating func addHoldout(
+        raw: Span<Float>,
+        probabilities: Span<Float>,
+        rowCount: Int
+    ) throws(DriftError) {
+        try addHoldout(ScoredRows(raw: raw, probabilities: probabilities, rowCount: rowCount))
     }
 }

@@ -11,6 +11,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
     package let rawWidth: Int
     /// The number of probabilities (or values) that the model gives for a row.
     package let outputWidth: Int
+    /// The width of the last hidden layer; 0 when it is not watched.
+    package let hiddenWidth: Int
     /// For images: how pixels lie in a row.
     package let frame: FrameGeometry?
     /// With this probability at least one stream's true shares are farther off than its
@@ -24,13 +26,35 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
     package var performance: PerformanceReference?
     /// For small images: the mean and the spread of each value; nil for others.
     package var pixels: PixelReference?
+    /// The directions that are watched, if there are any.
+    package let projection: Projection?
+    /// The cells of the projection's scores.
+    package let partition: JointPartition?
+    /// Which numbers can be right at all.
+    package let quality: QualityLimits?
 
     /// Most streams of a profile.
-    package static let streamsMax = 64
-    /// The form that this code writes and reads.
-    package static let formatCurrent = 1
+    package static let streamsMax = 128
+    /// The form that this code writes; it reads the first, too, which has no projection, partition
+    /// or limits.
+    package static let formatCurrent = 2
     /// Most raw values of a row.
     package static let rawWidthMax = 1 << 24
+
+    /// What a profile may have beside its streams.
+    package struct Measures: Sendable {
+        /// See ``ReferenceProfile/hiddenWidth``.
+        package var hiddenWidth = 0
+        /// See ``ReferenceProfile/projection``.
+        package var projection: Projection?
+        /// See ``ReferenceProfile/partition``.
+        package var partition: JointPartition?
+        /// See ``ReferenceProfile/quality``.
+        package var quality: QualityLimits?
+
+        /// Nothing.
+        package init() {}
+    }
 
     /// Puts together a profile; ``ReferenceBuilder`` makes one from rows.
     ///
@@ -42,9 +66,14 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
         frame: FrameGeometry?,
         failureProbability: Double,
         columnsUnwatched: Int,
-        streams: [ReferenceStream]
+        streams: [ReferenceStream],
+        measures: Measures = Measures()
     ) throws(DriftError) {
         format = Self.formatCurrent
+        hiddenWidth = measures.hiddenWidth
+        projection = measures.projection
+        partition = measures.partition
+        quality = measures.quality
         self.holdoutRows = holdoutRows
         self.rawWidth = rawWidth
         self.outputWidth = outputWidth
@@ -59,9 +88,14 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let format = try container.decode(Int.self, forKey: .format)
-        guard format == Self.formatCurrent else {
+        guard (1...Self.formatCurrent).contains(format) else {
             throw DriftError.profile(stream: "(all)", problem: "format \(format) is unknown")
         }
+        var measures = Measures()
+        measures.hiddenWidth = try container.decodeIfPresent(Int.self, forKey: .hiddenWidth) ?? 0
+        measures.projection = try container.decodeIfPresent(Projection.self, forKey: .projection)
+        measures.partition = try container.decodeIfPresent(JointPartition.self, forKey: .partition)
+        measures.quality = try container.decodeIfPresent(QualityLimits.self, forKey: .quality)
         try self.init(
             holdoutRows: container.decode(Int.self, forKey: .holdoutRows),
             rawWidth: container.decode(Int.self, forKey: .rawWidth),
@@ -69,7 +103,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
             frame: container.decodeIfPresent(FrameGeometry.self, forKey: .frame),
             failureProbability: container.decode(Double.self, forKey: .failureProbability),
             columnsUnwatched: container.decode(Int.self, forKey: .columnsUnwatched),
-            streams: container.decode([ReferenceStream].self, forKey: .streams)
+            streams: container.decode([ReferenceStream].self, forKey: .streams),
+            measures: measures
         )
         performance = try container.decodeIfPresent(
             PerformanceReference.self,
@@ -91,6 +126,15 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
         case streams
         case performance
         case pixels
+        case hiddenWidth = "hidden_width"
+        case projection
+        case partition
+        case quality
+    }
+
+    /// The widths of its rows.
+    var form: RowForm {
+        RowForm(rawWidth: rawWidth, outputWidth: outputWidth, hiddenWidth: hiddenWidth)
     }
 }
 
@@ -110,6 +154,10 @@ extension ReferenceProfile {
             try frame.validate()
             try require(frame.pixels == rawWidth, "the frame's shape does not fit the raw width")
         }
+        try require((0...Self.rawWidthMax).contains(hiddenWidth), "hidden width \(hiddenWidth)")
+        try projection?.validate(rawWidth: rawWidth, hiddenWidth: hiddenWidth)
+        try partition?.validate(dimensions: (projection?.count ?? -2) + 2)
+        try quality?.validate(rawWidth: rawWidth, isFrame: frame != nil)
         for stream in streams {
             try stream.validate()
             try require(isReadable(stream), "\(stream.name) looks at what a row has not")
@@ -120,8 +168,17 @@ extension ReferenceProfile {
     private func isReadable(_ stream: ReferenceStream) -> Bool {
         switch stream.source {
         case .predictedClass: stream.isCategorical
-        case .confidence, .probability, .value: !stream.isCategorical
-        case .margin: outputWidth > 1 && !stream.isCategorical
+        case .confidence, .probability, .value, .confidenceOdds, .logOdds, .absoluteLogOdds:
+            !stream.isCategorical
+        case .margin, .entropy, .energy: outputWidth > 1 && !stream.isCategorical
+        case .odds(let index):
+            index >= 0 && index < outputWidth && outputWidth > 1 && !stream.isCategorical
+        case .component(let index):
+            index >= 0 && index < projection?.count ?? 0 && !stream.isCategorical
+        case .scoreDistance, .residual: projection != nil && !stream.isCategorical
+        case .partition:
+            stream.isCategorical && stream.binOfCategory.count == partition?.cellCount ?? 0
+        case .quality: quality != nil && !stream.isCategorical
         case .frame: frame != nil && !stream.isCategorical
         case .column(let index): index >= 0 && index < rawWidth
         }

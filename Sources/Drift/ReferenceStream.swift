@@ -14,6 +14,48 @@ package enum StreamSource: Codable, Sendable, Equatable {
     case frame(statistic: FrameStatistic)
     /// A column of a table, by its index in the raw row.
     case column(index: Int)
+    /// p/(1 − p) of a class: it orders rows as the log-odds do, and needs no logarithm.
+    case odds(class: Int)
+    /// p/(1 − p) of the greatest probability.
+    case confidenceOdds
+    /// −Σ p ln p, in nats.
+    case entropy
+    /// ln Σ exp z of the scaled logits z.
+    case energy
+    /// A binary model's scaled logit.
+    case logOdds
+    /// A binary model's scaled logit without its sign.
+    case absoluteLogOdds
+    /// A score of the ``Projection``, from 0.
+    case component(index: Int)
+    /// Hotelling's T²: Σ z²/λ over the projection's scores.
+    case scoreDistance
+    /// The squared length of what the projection leaves over.
+    case residual
+    /// The cell of the ``JointPartition``.
+    case partition
+    /// Whether, or how much, a row's data are bad.
+    case quality(check: QualityCheck)
+}
+
+/// A way in which a row's data can be bad, whatever the world does.
+package enum QualityCheck: String, Codable, Sendable, Equatable, CaseIterable {
+    /// The request was refused, since its input could not be read.
+    case refused
+    /// How many columns have no value.
+    case missing
+    /// A number is far outside of all training data.
+    case outOfRange = "out_of_range"
+    /// A category was never seen in training.
+    case unseen
+    /// All pixels are equal.
+    case constant
+    /// The row equals one of the last eight, value for value.
+    case duplicate
+    /// A column that hardly ever repeats has the value of the row before.
+    case stuck
+    /// The numbers are many times too small or too large, as in another unit.
+    case scale
 }
 
 /// What a whole image is reduced to; pixels are not watched one by one.
@@ -24,6 +66,8 @@ package enum FrameStatistic: String, Codable, Sendable, Equatable, CaseIterable 
     case deviation
     /// The share of pixels that are exactly zero.
     case zeroFraction = "zero_fraction"
+    /// The share of pixels that are as bright as can be.
+    case saturatedFraction = "saturated_fraction"
     /// The mean row, weighted by the pixels' values.
     case rowCentroid = "row_centroid"
     /// The mean column, weighted by the pixels' values.
@@ -42,6 +86,10 @@ package enum BinRole: String, Codable, Sendable, Equatable {
     case other
     /// No value.
     case missing
+    /// A value of the reference's own tail.
+    case rare
+    /// A row whose data are bad.
+    case bad
 }
 
 /// One thing that is watched, cut into bins, with the share of the hold-out in each bin.
@@ -50,6 +98,8 @@ package struct ReferenceStream: Codable, Sendable, Equatable {
     package enum Kind: String, Codable, Sendable, Equatable {
         /// What the model answers.
         case prediction
+        /// What the model makes of its input before it answers.
+        case representation
         /// What the model is asked.
         case input
         /// Whether the data are whole.
@@ -109,6 +159,8 @@ package struct ReferenceStream: Codable, Sendable, Equatable {
     package var binCount: Int { probabilities.count }
     /// Whether the bins have an order (missing values come last).
     package var isOrdered: Bool { binOfCategory.isEmpty }
+    /// Whether it looks at a tail only, or at bad data: much smaller shares matter there.
+    package var isRare: Bool { kind == .quality || roles.contains(.rare) }
     /// Whether index or number decides on the bin.
     var isCategorical: Bool { !binOfCategory.isEmpty }
     /// The bin for rows without a value, if the stream has one.

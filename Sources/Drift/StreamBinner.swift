@@ -1,45 +1,53 @@
 /// Finds the bin of each stream for a scored row.
 ///
-/// Each event loop has its own, since it reuses a little working space; it never allocates after
-/// it is made.
+/// Each event loop has its own, since it reuses a little working space and remembers the row
+/// before; it never allocates after it is made.
 package struct StreamBinner: Sendable {
-    private let reader: StreamReader
-    private let cuts: [StreamCut]
+    private var reader: StreamReader
+    private let cuts: StreamCuts
     private var values: [Float]
+    /// The bins of the row before, for the gauge of dependence.
+    private var last: [UInt8]
+    private let refused: (stream: Int, bin: Int)?
 
     /// Makes the binner of a profile.
     package init(profile: ReferenceProfile) {
         reader = StreamReader(
             sources: profile.streams.map(\.source),
-            rawWidth: profile.rawWidth,
-            outputWidth: profile.outputWidth,
-            frame: profile.frame
+            form: profile.form,
+            frame: profile.frame,
+            parts: StreamReader.Parts(
+                projection: profile.projection,
+                partition: profile.partition,
+                limits: profile.quality
+            )
         )
-        cuts = profile.streams.map { StreamCut($0) }
+        cuts = StreamCuts(profile.streams)
         values = [Float](repeating: 0, count: profile.streams.count)
+        last = [UInt8](repeating: StreamCuts.none, count: profile.streams.count)
+        refused = profile.streams.firstIndex { $0.source == .quality(check: .refused) }.flatMap {
+            stream in profile.streams[stream].roles.firstIndex(of: .bad).map { (stream, $0) }
+        }
     }
 
     /// The number of bins written for a row: one for each stream.
     package var streamCount: Int { cuts.count }
 
-    /// Writes the bins of one row, in the order of the profile's streams.
+    /// Writes the bins of one row, in the order of the profile's streams; 255 where a stream has
+    /// no number for it.
     ///
     /// - Parameters:
-    ///   - raw: the raw row as `Features` decodes it.
-    ///   - probabilities: the model's outputs for it.
+    ///   - row: One row.
     ///   - bins: room for ``streamCount`` bins.
     /// - Returns: false, and nothing is written, when a width is not the profile's.
     @discardableResult
     package mutating func bins(
-        raw: Span<Float>,
-        probabilities: Span<Float>,
+        _ row: borrowing ScoredRows,
         into bins: inout MutableSpan<UInt8>
     ) -> Bool {
-        guard bins.count >= cuts.count else { return false }
-        guard read(raw: raw, outputs: probabilities) else { return false }
-        for index in cuts.indices {
-            bins[index] = cuts[index].bin(of: values[index])
-        }
+        guard bins.count >= cuts.count, row.rowCount == 1 else { return false }
+        guard reader.read(row, into: &values) else { return false }
+        for index in 0..<cuts.count { bins[index] = cuts.bin(of: values[index], stream: index) }
         return true
     }
 
@@ -48,61 +56,45 @@ package struct StreamBinner: Sendable {
     /// - Returns: false, and nothing is counted, when a width is not the profile's.
     @discardableResult
     package mutating func count(
-        raw: Span<Float>,
-        probabilities: Span<Float>,
+        _ row: borrowing ScoredRows,
         in block: inout BlockCounts
     ) -> Bool {
-        guard block.streamCount == cuts.count else { return false }
-        guard read(raw: raw, outputs: probabilities) else { return false }
-        for index in cuts.indices {
-            block.increment(stream: index, bin: Int(cuts[index].bin(of: values[index])))
-        }
+        guard block.streamCount == cuts.count, row.rowCount == 1 else { return false }
+        guard reader.read(row, into: &values) else { return false }
+        block.count(cuts, values, before: &last)
+        return true
+    }
+
+    /// Counts a request whose input was refused: only the stream of refusals learns of it.
+    ///
+    /// - Returns: false, and nothing is counted, when the profile has no such stream.
+    @discardableResult
+    package mutating func countRefused(in block: inout BlockCounts) -> Bool {
+        guard let refused, block.streamCount == cuts.count else { return false }
+        block.increment(stream: refused.stream, bin: UInt8(refused.bin), before: StreamCuts.none)
         block.endRow()
         return true
     }
 }
 
 extension StreamBinner {
-    private mutating func read(raw: Span<Float>, outputs: Span<Float>) -> Bool {
-        let reader = reader
-        var room = values.mutableSpan
-        return reader.read(raw: raw, outputs: outputs, into: &room)
-    }
-}
-
-/// The rule by which a stream's number falls into a bin.
-struct StreamCut: Sendable {
-    /// The upper ends, filled up with infinity, which no number exceeds.
-    private let edges: SIMD16<Float>
-    private let binOfCategory: [UInt8]
-    /// Where a number that is none goes: the missing bin, or else the last.
-    private let absent: UInt8
-
-    init(_ stream: ReferenceStream) {
-        self.init(
-            edges: stream.edges,
-            binOfCategory: stream.binOfCategory,
-            absent: stream.missingBin ?? stream.binCount - 1
-        )
+    /// As ``count(_:in:)`` for a row of which only the input and the answer are known.
+    @discardableResult
+    package mutating func count(
+        raw: Span<Float>,
+        probabilities: Span<Float>,
+        in block: inout BlockCounts
+    ) -> Bool {
+        count(ScoredRows(raw: raw, probabilities: probabilities, rowCount: 1), in: &block)
     }
 
-    init(edges: [Float], binOfCategory: [UInt8], absent: Int) {
-        var filled = SIMD16<Float>(repeating: .infinity)
-        for index in edges.indices.prefix(ReferenceStream.edgesMax) { filled[index] = edges[index] }
-        self.edges = filled
-        self.binOfCategory = binOfCategory
-        self.absent = UInt8(clamping: absent)
-    }
-
-    /// The bin: for numbers, how many edges lie below `value`; for categories, by their index.
-    func bin(of value: Float) -> UInt8 {
-        guard !value.isNaN else { return absent }
-        guard binOfCategory.isEmpty else {
-            // An index that is none is taken as the last one, which is "unseen".
-            let last = binOfCategory.count - 1
-            return binOfCategory[value >= 0 && value < Float(last) ? Int(value) : last]
-        }
-        let exceeded = SIMD16<UInt32>.zero.replacing(with: 1, where: edges .< value)
-        return UInt8(truncatingIfNeeded: exceeded.wrappedSum())
+    /// As ``bins(_:into:)`` for a row of which only the input and the answer are known.
+    @discardableResult
+    package mutating func bins(
+        raw: Span<Float>,
+        probabilities: Span<Float>,
+        into bins: inout MutableSpan<UInt8>
+    ) -> Bool {
+        self.bins(ScoredRows(raw: raw, probabilities: probabilities, rowCount: 1), into: &bins)
     }
 }

@@ -12,27 +12,39 @@ struct StreamPlan: Sendable {
         /// Bins of the most frequent indices and one for the rest; `names` of all indices.
         /// A stream that `isOpen` also has unseen (index = number of names) and missing values.
         case indexed(names: [String], binsMax: Int, isOpen: Bool)
+        /// Two bins: the usual values and the hundredth part at one end.
+        case tail(isUpper: Bool)
+        /// Bins known beforehand; all but the one at `usual` are bad.
+        case known(edges: [Float], labels: [String], usual: Int)
+        /// The cells of the partition.
+        case cells
     }
 
     /// Categories that get a bin of their own.
     static let categoryBinsMax = 15
     /// Classes that get a bin of their own.
     static let classBinsMax = 31
+    /// Classes whose odds are watched; of more, some that are spread evenly.
+    static let oddsMax = 16
 
     /// Plans all streams; columns beyond ``ReferenceProfile/streamsMax`` are left out.
     static func streams(
         layout: InputLayout,
         prediction: PredictionShape,
-        classLabels: [String]
+        classLabels: [String],
+        projection: (source: Projection.Source, count: Int)?
     ) -> (plans: [StreamPlan], columnsUnwatched: Int) {
-        let answers = predictions(prediction, classLabels: classLabels)
+        var plans = predictions(prediction, classLabels: classLabels)
+        if let projection { plans += scores(projection.source, count: projection.count) }
         switch layout {
         case .frame:
-            return (answers + FrameStatistic.allCases.map { frame($0) }, 0)
+            plans += FrameStatistic.allCases.map { frame($0) } + quality(isFrame: true)
+            return (plans, 0)
         case .columns(let columns):
-            let room = ReferenceProfile.streamsMax - answers.count
-            let watched = columns.enumerated().prefix(room).map { column($1, index: $0) }
-            return (answers + watched, columns.count - watched.count)
+            plans += quality(isFrame: false)
+            let room = ReferenceProfile.streamsMax - plans.count
+            plans += columns.enumerated().prefix(room).map { column($1, index: $0) }
+            return (plans, max(0, columns.count - room))
         }
     }
 
@@ -41,12 +53,24 @@ struct StreamPlan: Sendable {
         switch shape {
         case .classes(let count):
             let names = (0..<count).map { $0 < classLabels.count ? classLabels[$0] : "\($0)" }
-            // With two classes the margin says what the confidence says.
-            return [classes(names), answer("confidence", .confidence)]
-                + (count > 2 ? [answer("margin", .margin)] : [])
+            let watched = min(count, oddsMax)
+            // With two classes one's odds say all.
+            let odds = (count > 2 ? 0..<watched : 1..<2).map { place in
+                let index = count > 2 ? place * count / watched : place
+                return answer("odds.\(names[index])", .odds(class: index))
+            }
+            return [classes(names)] + odds + [
+                answer("confidence", .confidenceOdds), answer("entropy", .entropy),
+                answer("energy", .energy), tail("confidence", .prediction, .confidenceOdds),
+                tail("energy", .prediction, .energy),
+            ]
         case .binary:
             let names = (0..<2).map { $0 < classLabels.count ? classLabels[$0] : "\($0)" }
-            return [classes(names), answer("probability", .probability)]
+            return [
+                classes(names), answer("log_odds", .logOdds),
+                answer("confidence", .absoluteLogOdds),
+                tail("confidence", .prediction, .absoluteLogOdds),
+            ]
         case .value:
             return [answer("value", .value, hasOutside: true)]
         }
@@ -74,6 +98,34 @@ struct StreamPlan: Sendable {
         )
     }
 
+    private static func tail(
+        _ name: String,
+        _ kind: ReferenceStream.Kind,
+        _ source: StreamSource,
+        isUpper: Bool = false
+    ) -> StreamPlan {
+        StreamPlan(name: "tail.\(name)", kind: kind, source: source, form: .tail(isUpper: isUpper))
+    }
+
+    private static func scores(_ source: Projection.Source, count: Int) -> [StreamPlan] {
+        let kind: ReferenceStream.Kind = source == .hidden ? .representation : .input
+        let family = source == .hidden ? "hidden" : "input"
+        func numeric(_ name: String, _ source: StreamSource) -> StreamPlan {
+            StreamPlan(
+                name: "\(family).\(name)",
+                kind: kind,
+                source: source,
+                form: .numeric(hasOutside: false, hasMissing: false)
+            )
+        }
+        return (0..<count).map { numeric("pc\($0 + 1)", .component(index: $0)) } + [
+            numeric("t2", .scoreDistance), numeric("residual", .residual),
+            StreamPlan(name: "\(family).joint", kind: kind, source: .partition, form: .cells),
+            tail("t2", kind, .scoreDistance, isUpper: true),
+            tail("residual", kind, .residual, isUpper: true),
+        ]
+    }
+
     private static func frame(_ statistic: FrameStatistic) -> StreamPlan {
         StreamPlan(
             name: "frame.\(statistic.rawValue)",
@@ -93,85 +145,36 @@ struct StreamPlan: Sendable {
             } ?? .numeric(hasOutside: true, hasMissing: true)
         )
     }
-}
 
-/// The bins of a stream, fixed by training rows.
-struct StreamBins: Sendable, Equatable {
-    var edges: [Float] = []
-    var binOfCategory: [UInt8] = []
-    var labels: [String] = []
-    var roles: [BinRole] = []
-
-    /// Bins between equally frequent values; equal edges are merged.
-    ///
-    /// The values are those of training rows, in ascending order, none of them NaN.
-    static func numeric(
-        values: [Float],
-        hasOutside: Bool,
-        hasMissing: Bool
-    ) -> StreamBins {
-        let finite = values.filter { $0.isFinite }
-        var bins = StreamBins()
-        if let least = finite.first, let greatest = finite.last {
-            let deciles = (1..<10).map { finite[max(0, $0 * finite.count / 10 - 1)] }
-            // An edge at the greatest value would leave the bin above it empty.
-            var edges = deciles.filter { $0 < greatest }
-            if hasOutside {
-                if least.nextDown.isFinite { edges.insert(least.nextDown, at: 0) }
-                edges.append(greatest)
-            }
-            for edge in edges where edge > (bins.edges.last ?? -.infinity) {
-                bins.edges.append(edge)
-            }
-            bins.name(
-                isBelow: hasOutside && bins.edges.first == least.nextDown,
-                isAbove: hasOutside
+    private static func quality(isFrame: Bool) -> [StreamPlan] {
+        let checks: [QualityCheck] =
+            isFrame
+            ? [.refused, .outOfRange, .constant, .duplicate, .scale]
+            : [.refused, .missing, .outOfRange, .unseen, .duplicate, .stuck, .scale]
+        return checks.map { check in
+            StreamPlan(
+                name: "quality.\(check.rawValue)",
+                kind: .quality,
+                source: .quality(check: check),
+                form: form(check)
             )
-        } else {
-            bins.append("any number", .body)
         }
-        if hasMissing { bins.append("missing", .missing) }
-        return bins
     }
 
-    /// Bins of the most frequent indices (of equals, the smaller index), in the indices' order.
-    static func indexed(
-        values: [Float],
-        names: [String],
-        binsMax: Int,
-        isOpen: Bool
-    ) -> StreamBins {
-        var frequency = [Int](repeating: 0, count: names.count)
-        for value in values where value >= 0 && value < Float(names.count) {
-            frequency[Int(value)] += 1
+    private static func form(_ check: QualityCheck) -> Form {
+        switch check {
+        case .missing:
+            .known(edges: [0, 1, 3], labels: ["none", "1", "2 to 3", "4 or more"], usual: 0)
+        case .scale:
+            .known(
+                edges: [-7, -3, 3, 7],
+                labels: [
+                    "over 128 times too small", "over 8 times too small", "usual",
+                    "over 8 times too large", "over 128 times too large",
+                ],
+                usual: 2
+            )
+        default: .known(edges: [0], labels: ["no", "yes"], usual: 0)
         }
-        let own = frequency.indices
-            .sorted { (frequency[$1], $0) < (frequency[$0], $1) }
-            .prefix(binsMax)
-            .sorted()
-        var bins = StreamBins()
-        for index in own { bins.append(names[index], .body) }
-        let other = UInt8(own.count)
-        bins.binOfCategory = [UInt8](repeating: other, count: names.count + (isOpen ? 1 : 0))
-        for (bin, index) in own.enumerated() { bins.binOfCategory[index] = UInt8(bin) }
-        if isOpen || own.count < names.count { bins.append("other", .other) }
-        if isOpen { bins.append("missing", .missing) }
-        return bins
-    }
-
-    private mutating func name(isBelow: Bool, isAbove: Bool) {
-        for (index, edge) in edges.enumerated() {
-            if index == 0 && isBelow {
-                append("below", .below)
-            } else {
-                append("≤ \(edge)", .body)
-            }
-        }
-        append(isAbove ? "above" : edges.last.map { "> \($0)" } ?? "any", isAbove ? .above : .body)
-    }
-
-    private mutating func append(_ label: String, _ role: BinRole) {
-        labels.append(label)
-        roles.append(role)
     }
 }

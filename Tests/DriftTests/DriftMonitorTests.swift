@@ -52,11 +52,11 @@ import Testing
         }
     }
 
-    @Test("a collapse of every stream into one bin is found in two blocks")
+    @Test("a collapse into one bin is found in ten rows, before anything can have been learnt")
     func findsCollapse() throws {
         var monitor = try monitor()
-        monitor.fold(rows: [[UInt8]](repeating: [3, 3, 3], count: 32))
-        #expect(monitor.alarm?.row == 32)
+        monitor.fold(rows: [[UInt8]](repeating: [3, 3, 3], count: 10), inBlocksOf: 10)
+        #expect(monitor.alarm?.row == 10)
     }
 
     @Test("the threshold is the logarithm of the interval, and evidence at rest is nothing")
@@ -180,12 +180,13 @@ import Testing
         let monitor = try monitor(streams: 1)
         let text = String(decoding: try JSONEncoder().encode(monitor.state), as: UTF8.self)
         let damages = [
-            ("\"wealth\":[0,", "\"wealth\":["),
+            ("\"accounts\":[{", "\"accounts\":[{\"unspent\":[0,0,0,0],\"wealth\":[0,0,0,0],\"betting\":[0,0,0,0]},{"),
             ("\"wealth\":[0,", "\"wealth\":[-1,"),
             ("\"current\":0", "\"current\":12"),
             ("\"current\":0", "\"current\":-1"),
             ("\"unspent\":[0,", "\"unspent\":[-1,"),
-            ("\"isBetting\":[false,", "\"isBetting\":["),
+            ("\"betting\":[0,", "\"betting\":[0.5,"),
+            ("\"rowsSinceRefresh\":0", "\"rowsSinceRefresh\":-1"),
             ("\"restRows\":[0]", "\"restRows\":[]"),
         ]
         for (sound, damaged) in damages {

@@ -10,7 +10,7 @@ import Testing
     )
     func plainSums(shape: [Int]) throws {
         var generator = SeededGenerator(seed: UInt64(shape.count))
-        let geometry = try FrameGeometry(shape: shape)
+        let geometry = try FrameGeometry(shape: shape, white: 200)
         let pixels = (0..<geometry.pixels).map { _ in Float(generator.next() % 3 * 100) }
         var (light, squares, zeros, rows, columns) = (0.0, 0.0, 0.0, 0.0, 0.0)
         for (index, pixel) in pixels.enumerated() {
@@ -27,6 +27,7 @@ import Testing
             .mean: mean,
             .deviation: (squares / count - mean * mean).squareRoot(),
             .zeroFraction: zeros / count,
+            .saturatedFraction: pixels.reduce(0) { $0 + ($1 >= 200 ? 1 : 0) } / count,
             .rowCentroid: rows / light,
             .columnCentroid: columns / light,
         ]

@@ -121,7 +121,7 @@ import Testing
         #expect(age.binOfCategory.count == 21 && age.binOfCategory[20] == 15)
     }
 
-    @Test("an image has eight streams, and all of them are filled")
+    @Test("an image has streams of answers, of the picture and of its quality")
     func image() throws {
         var generator = SeededGenerator(seed: 41)
         let geometry = try FrameGeometry(shape: [5, 3])
@@ -137,14 +137,20 @@ import Testing
         let profile = try builder.finish()
         #expect(
             profile.streams.map(\.name) == [
-                "prediction.class", "prediction.confidence", "prediction.margin", "frame.mean",
-                "frame.deviation", "frame.zero_fraction", "frame.row_centroid",
-                "frame.column_centroid",
+                "prediction.class", "prediction.odds.a", "prediction.odds.b", "prediction.odds.2",
+                "prediction.odds.3", "prediction.confidence", "prediction.entropy",
+                "tail.confidence",
+            ] + (1...15).map { "input.pc\($0)" } + [
+                "input.t2", "input.residual", "tail.t2", "tail.residual", "frame.mean",
+                "frame.deviation", "frame.zero_fraction", "frame.saturated_fraction",
+                "frame.row_centroid", "frame.column_centroid", "quality.refused",
+                "quality.out_of_range", "quality.constant", "quality.duplicate", "quality.scale",
             ]
         )
         #expect(profile.streams[0].labels == ["a", "b", "2", "3"])
         #expect(profile.streams[1].binCount == 10)
-        #expect(profile.streams[3].binCount == 12)
+        #expect(profile.streams.first { $0.name == "frame.mean" }?.binCount == 12)
+        #expect(profile.streams.first { $0.name == "tail.t2" }?.isRare == true)
         #expect(profile.holdoutRows == 200)
         let text = try JSONEncoder().encode(profile)
         #expect(try JSONDecoder().decode(ReferenceProfile.self, from: text) == profile)
@@ -155,7 +161,7 @@ import Testing
         let image = try FeatureSchema(
             .image(ImageLayout(shape: [2, 2], scaling: .constant(divisor: 255)))
         )
-        #expect(try InputLayout(schema: image) == .frame(FrameGeometry(shape: [2, 2])))
+        #expect(try InputLayout(schema: image) == .frame(FrameGeometry(shape: [2, 2], white: 255)))
         let table = try FeatureSchema(
             .table(
                 TableLayout(
@@ -174,20 +180,22 @@ import Testing
         #expect(try InputLayout(schema: table).rawWidth == table.rawWidth)
     }
 
-    @Test("no more than 64 streams are watched, and the rest is counted")
+    @Test("no more than 128 streams are watched, and the rest is counted")
     func streamLimit() throws {
-        let columns = (0..<100).map { InputLayout.Column(name: "c\($0)") }
+        let columns = (0..<120).map { InputLayout.Column(name: "c\($0)") }
         var builder = try ReferenceBuilder(layout: .columns(columns), prediction: .binary)
-        let raw = (0..<20 * 100).map { Float($0) }
+        let raw = (0..<20 * 120).map { Float($0) }
         let outputs = (0..<20).map { Float($0) / 20 }
         try builder.addTraining(raw: raw.span, probabilities: outputs.span, rowCount: 20)
         try builder.addHoldout(raw: raw.span, probabilities: outputs.span, rowCount: 20)
         let profile = try builder.finish()
-        #expect(profile.streams.count == 64)
-        #expect(profile.columnsUnwatched == 38)
+        #expect(profile.streams.count <= 128)
+        let columnsWatched = profile.streams.count { $0.name.hasPrefix("column.") }
+        #expect(columnsWatched + profile.columnsUnwatched == 120)
+        #expect(profile.columnsUnwatched > 0)
         #expect(profile.streams[0].name == "prediction.class")
         #expect(profile.streams[0].binCount == 2)
-        #expect(profile.streams[1].name == "prediction.probability")
+        #expect(profile.streams[1].name == "prediction.log_odds")
     }
 
     @Test("of very many classes the most frequent have a bin")
@@ -263,7 +271,7 @@ import Testing
         let profile = try columnProfile(training: training, holdout: training)
         let text = String(decoding: try JSONEncoder().encode(profile), as: UTF8.self)
         let damages = [
-            ("\"format\":1", "\"format\":2"),
+            ("\"format\":2", "\"format\":3"),
             ("\"holdout_rows\":100", "\"holdout_rows\":0"),
             ("\"raw_width\":1", "\"raw_width\":0"),
             ("\"index\":0", "\"index\":1"),
