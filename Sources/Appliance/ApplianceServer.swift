@@ -222,7 +222,8 @@ extension DriftChoices {
     func settings() throws -> DriftSettings {
         try DriftSettings(
             tolerance: tolerance,
-            falseAlarmInterval: Double(falseAlarmInterval)
+            falseAlarmInterval: Double(falseAlarmInterval),
+            rareTolerance: rareTolerance
         )
     }
 }

@@ -198,6 +198,25 @@ extension DriftChoices {
             in: 0...1,
             doc: "how much the share of wrong answers may rise above the hold-out's bound, 0…1"
         )
+        rareTolerance = section.number(
+            "rare_tolerance",
+            default: 0.01,
+            in: 0...0.9,
+            doc:
+                "the same distance where a hundredth is much: tails and bad data; at most tolerance"
+        )
+        sampleEvery = section.integer(
+            "sample_every",
+            default: 1,
+            in: 1...1_000_000,
+            doc: "one request of so many is looked at, and one row of it"
+        )
+        clientRowsPerSecond = section.integer(
+            "client_rows_per_second",
+            default: 0,
+            in: 0...1_000_000,
+            doc: "rows of one client address that are looked at, on one event loop; 0 is no limit"
+        )
         section.finish()
     }
 }

@@ -273,6 +273,12 @@ package struct DriftChoices: Sendable, Equatable {
     package var falseAlarmInterval: Int
     /// How much the share of wrong answers may rise above what the hold-out allows.
     package var errorTolerance: Double
+    /// The distance that is harmless for tails and bad data.
+    package var rareTolerance: Double
+    /// One request of so many is looked at.
+    package var sampleEvery: Int
+    /// Rows of one client that are looked at in a second; 0 for no limit.
+    package var clientRowsPerSecond: Int
 }
 
 /// How labels find the rows that were predicted.

@@ -23,7 +23,17 @@ extension Settings {
                     ($0.name, $0.feedback.memoryBytesMax / loops)
                 }
             ),
-            capturedModels: Set(models.filter(\.capture.enabled).map(\.name))
+            capturedModels: Set(models.filter(\.capture.enabled).map(\.name)),
+            sampling: Dictionary(
+                uniqueKeysWithValues: models.map {
+                    let choices = $0.drift
+                    let sampling = RowSampling(
+                        every: choices.sampleEvery,
+                        clientRowsPerSecond: choices.clientRowsPerSecond
+                    )
+                    return ($0.name, sampling)
+                }
+            )
         )
     }
 

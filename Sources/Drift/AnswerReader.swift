@@ -79,7 +79,9 @@ struct AnswerReader: Sendable {
         }
         if whole * 8 < probabilities.count {
             var p = SIMD8<Float>(repeating: 0)
-            for index in whole * 8..<probabilities.count { p[index - whole * 8] = probabilities[index] }
+            for index in whole * 8..<probabilities.count {
+                p[index - whole * 8] = probabilities[index]
+            }
             sum += p * fastLogarithm(p)
         }
         return max(0, -sum.sum())

@@ -85,7 +85,9 @@ extension DriftMonitor {
     private func suspects(of cause: DriftCause) -> [DriftAlarm.Suspect] {
         let wealth = book.streamWealth
         let all = wealth.reduce(0, +)
-        func rank(_ stream: Int) -> Int { DriftCause(profile.streams[stream].kind) == cause ? 1 : 0 }
+        func rank(_ stream: Int) -> Int {
+            DriftCause(profile.streams[stream].kind) == cause ? 1 : 0
+        }
         return wealth.indices
             .filter { excess(ofStream: $0) > 0 }
             .sorted { (rank($1), wealth[$1], $0) < (rank($0), wealth[$0], $1) }

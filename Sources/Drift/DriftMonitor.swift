@@ -115,8 +115,10 @@ package struct DriftMonitor: Sendable {
     /// monitor was started.
     package func quality(ofStream stream: Int) -> QualityCounts { tally.counts[stream] }
 
-    /// How much a stream's bin depends on that of the row before, −1 to 1; 0 for independent rows,
-    /// NaN before there are enough. The guarantee weakens when it is far above 0.
+    /// How much a stream's bin depends on that of the row before, −1 to 1.
+    ///
+    /// It is 0 for independent rows and NaN before there are enough. The guarantee weakens when it
+    /// is far above 0.
     package func dependence(ofStream stream: Int) -> Double {
         let slowest = book.halfLives.indices.max { book.halfLives[$0] < book.halfLives[$1] } ?? 0
         return dependence.value(

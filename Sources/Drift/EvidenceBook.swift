@@ -349,7 +349,8 @@ func fastExponential(_ x: SIMD4<Double>) -> SIMD4<Double> {
     series = series * r + SIMD4(repeating: 1)
     series = series * r + SIMD4(repeating: 1)
     let bits = unsafe unsafeBitCast(shifted, to: SIMD4<UInt64>.self)
-    let power = ((bits &+ SIMD4(repeating: 1023)) & SIMD4(repeating: 0x7FF)) &<< SIMD4(repeating: 52)
+    let power =
+        ((bits &+ SIMD4(repeating: 1023)) & SIMD4(repeating: 0x7FF)) &<< SIMD4(repeating: 52)
     return series * (unsafe unsafeBitCast(power, to: SIMD4<Double>.self))
 }
 

@@ -28,12 +28,11 @@ package struct JointPartition: Codable, Sendable, Equatable {
     /// How many cells there are.
     package var cellCount: Int { cuts.count + 1 }
 
-    /// Cuts training rows' scores.
+    /// Cuts training rows' scores; nil when rows are too few or do not differ.
     ///
     /// - Parameters:
     ///   - scores: `dimensions` numbers a row, row after row.
     ///   - dimensions: How many of them, at least 1.
-    /// - Returns: The partition; nil when rows are too few or do not differ.
     init?(scores: [Float], dimensions: Int) {
         let count = dimensions > 0 ? scores.count / dimensions : 0
         guard count >= 8 * Self.cellsWanted else { return nil }

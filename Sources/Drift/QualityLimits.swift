@@ -8,12 +8,15 @@ package struct QualityLimits: Codable, Sendable, Equatable {
     package let lower: [Float]
     /// See ``lower``.
     package let upper: [Float]
-    /// For each column the magnitude below which a number other than 0 is many times too small; 0
-    /// for none. For images: of the root of the pixels' mean square.
+    /// For each column the magnitude below which a number other than 0 is many times too small.
+    ///
+    /// 0 is for none. For images: of the root of the pixels' mean square.
     package let small: [Float]
     /// The magnitude above which a number is many times too large.
     package let large: [Float]
-    /// For each column the number of its categories; 0 for a numeric one. Empty for images.
+    /// For each column the number of its categories.
+    ///
+    /// 0 is for a numeric one. Empty for images.
     package let categories: [Int32]
     /// The columns that have the same value twice in a row in few training rows only.
     package let varying: [Int32]

@@ -65,6 +65,22 @@ package struct ScoredRows: ~Escapable {
         }
     }
 
+    /// One of the rows, of which only the hidden layer was kept elsewhere.
+    ///
+    /// - Precondition: `row` is less than ``rowCount``.
+    @_lifetime(copy self, copy hidden)
+    package func row(_ row: Int, hidden: Span<Float>) -> ScoredRows {
+        precondition(row >= 0 && row < rowCount)
+        return ScoredRows(
+            raw: Self.part(raw, row, of: rowCount),
+            logits: Self.part(logits, row, of: rowCount),
+            probabilities: Self.part(probabilities, row, of: rowCount),
+            hidden: hidden,
+            logitScale: logitScale,
+            rowCount: 1
+        )
+    }
+
     @_lifetime(copy span)
     private static func part(_ span: Span<Float>, _ row: Int, of rowCount: Int) -> Span<Float> {
         let width = span.count / rowCount

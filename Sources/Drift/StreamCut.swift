@@ -40,7 +40,9 @@ struct StreamCuts: Sendable {
     var count: Int { rules.count }
 
     /// The rules, to be used for a whole row.
-    var ruler: Ruler { @_lifetime(borrow self) get { Ruler(rules: rules.span, edges: edges.span, bins: bins.span) } }
+    var ruler: Ruler {
+        @_lifetime(borrow self) get { Ruler(rules: rules.span, edges: edges.span, bins: bins.span) }
+    }
 
     /// See ``Ruler/bin(of:stream:)``.
     func bin(of value: Float, stream: Int) -> UInt8 { ruler.bin(of: value, stream: stream) }
@@ -82,7 +84,9 @@ struct StreamCuts: Sendable {
             guard rule.count == 0 else {
                 // An index that is none is taken as the last one, which is "unseen".
                 let last = rule.count - 1
-                return bins[Int(rule.start + (value >= 0 && value < Float(last) ? Int32(value) : last))]
+                return bins[
+                    Int(rule.start + (value >= 0 && value < Float(last) ? Int32(value) : last))
+                ]
             }
             // Four compares, added up lane by lane: −1 for each edge below the value.
             let isBelow = unsafe unsafeBitCast(edges[stream] .< value, to: SIMD16<Int32>.self)

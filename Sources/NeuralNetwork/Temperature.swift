@@ -6,7 +6,7 @@ package struct Temperature: Sendable, Equatable {
     /// The number.
     package let value: Float
     /// What logits are multiplied with instead.
-    let reciprocal: Float
+    package let reciprocal: Float
 
     /// The least and the greatest temperature.
     package static let range: ClosedRange<Float> = 0.05...20

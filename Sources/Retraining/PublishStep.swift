@@ -102,18 +102,19 @@ struct PublishStep {
         var builder = try ReferenceBuilder(
             schema: data.schema,
             prediction: plan.task.predictionShape(classes: data.labels.count),
-            classLabels: data.labels
+            classLabels: data.labels,
+            hiddenWidth: network.lastHiddenWidth
         )
-        try Self.eachBatch(network, data.train, data.schema) { raw, outputs, count in
-            try builder.addTraining(raw: raw, probabilities: outputs, rowCount: count)
+        try Self.eachBatch(network, data.train, data.schema) { rows in
+            try builder.addTraining(rows)
         }
         var pixels: PixelBuilder?
         if let image = data.schema.image {
             pixels = PixelBuilder(try FrameGeometry(shape: image.shape))
         }
-        try Self.eachBatch(network, data.holdout, data.schema) { raw, outputs, count in
-            try builder.addHoldout(raw: raw, probabilities: outputs, rowCount: count)
-            pixels?.add(raw: raw)
+        try Self.eachBatch(network, data.holdout, data.schema) { rows in
+            try builder.addHoldout(rows)
+            pixels?.add(raw: rows.raw)
         }
         var profile = try builder.finish()
         profile.performance = performance(network, data)
@@ -152,9 +153,11 @@ struct PublishStep {
             rows: Array(data.holdout.rows.prefix(count))
         )
         var test = SelfTest(rows: [], probabilities: [], rowCount: count)
-        Self.eachBatch(network, first, data.schema) { raw, outputs, _ in
-            for index in raw.indices { test.rows.append(raw[index]) }
-            for index in outputs.indices { test.probabilities.append(outputs[index]) }
+        Self.eachBatch(network, first, data.schema) { rows in
+            for index in rows.raw.indices { test.rows.append(rows.raw[index]) }
+            for index in rows.probabilities.indices {
+                test.probabilities.append(rows.probabilities[index])
+            }
         }
         return test
     }
@@ -164,7 +167,7 @@ struct PublishStep {
         _ network: MultilayerPerceptron,
         _ set: TrainingData.RowSet,
         _ schema: FeatureSchema,
-        _ body: (Span<Float>, Span<Float>, Int) throws(Failure) -> Void
+        _ body: (borrowing ScoredRows) throws(Failure) -> Void
     ) throws(Failure) {
         let size = 256
         var raw = [Float](repeating: 0, count: size * schema.rawWidth)
@@ -188,7 +191,16 @@ struct PublishStep {
                 rowCount: count,
                 scratch: &scratch
             )
-            try body(rows, scratch.probabilities, count)
+            try body(
+                ScoredRows(
+                    raw: rows,
+                    logits: scratch.logits,
+                    probabilities: scratch.probabilities,
+                    hidden: scratch.lastHidden,
+                    logitScale: network.temperature?.reciprocal ?? 1,
+                    rowCount: count
+                )
+            )
         }
     }
 }

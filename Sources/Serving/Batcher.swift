@@ -13,6 +13,8 @@ package struct BatchJob: Sendable {
     package let inputs: [Float]
     /// How many there are, at least 1.
     package let rowCount: Int
+    /// The row whose hidden layer is wanted, if one's is.
+    package let watchedRow: Int?
     /// Who has the job.
     package let ticket: BatchTicket
     /// When it was handed over, in nanoseconds.
@@ -30,6 +32,7 @@ package struct BatchJob: Sendable {
         policy: BatchPolicy,
         inputs: [Float],
         rowCount: Int,
+        watchedRow: Int? = nil,
         ticket: BatchTicket,
         submitted: UInt64,
         products: Histogram,
@@ -40,6 +43,7 @@ package struct BatchJob: Sendable {
         self.policy = policy
         self.inputs = inputs
         self.rowCount = rowCount
+        self.watchedRow = watchedRow
         self.ticket = ticket
         self.submitted = submitted
         self.products = products
@@ -57,6 +61,8 @@ package struct BatchAnswer: Sendable {
     package let logits: [Float]
     /// What they mean, `rowCount × outputWidth`.
     package let probabilities: [Float]
+    /// The last hidden layer of the job's watched row; empty without one.
+    package let hidden: [Float]
     /// How many rows the job had.
     package let rowCount: Int
     /// Nanoseconds from the hand-over to the beginning of the product.
@@ -219,6 +225,7 @@ private final class BatchLane {
         for job in jobs {
             let answer = engine.answer(
                 start..<start + job.rowCount,
+                watchedRow: job.watchedRow,
                 queueNanoseconds: begun > job.submitted ? begun - job.submitted : 0,
                 computeNanoseconds: ended - begun
             )
@@ -272,6 +279,7 @@ private final class BatchEngine {
     /// The results of some rows of the last product.
     func answer(
         _ rows: Range<Int>,
+        watchedRow: Int?,
         queueNanoseconds: UInt64,
         computeNanoseconds: UInt64
     ) -> BatchAnswer {
@@ -285,9 +293,18 @@ private final class BatchEngine {
                 logits.append(sums[place])
                 probabilities.append(values[place])
             }
+            var hidden: [Float] = []
+            let layer = outputs.lastHidden
+            let units = layer.count / max(1, outputs.rowCount)
+            if let watchedRow, units > 0 {
+                let first = (rows.lowerBound + watchedRow) * units
+                hidden.reserveCapacity(units)
+                for place in first..<first + units { hidden.append(layer[place]) }
+            }
             return BatchAnswer(
                 logits: logits,
                 probabilities: probabilities,
+                hidden: hidden,
                 rowCount: rows.count,
                 queueNanoseconds: queueNanoseconds,
                 computeNanoseconds: computeNanoseconds,

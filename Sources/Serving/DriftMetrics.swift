@@ -14,6 +14,7 @@ package struct DriftMetrics: Sendable {
     private let foreign: CounterFamily
     private let streams: StreamMetrics
     private let performance: PerformanceMetrics
+    let reference: DriftReferenceMetrics
 
     /// Declares the families.
     ///
@@ -66,6 +67,7 @@ package struct DriftMetrics: Sendable {
         )
         streams = try StreamMetrics(registry)
         performance = try PerformanceMetrics(registry)
+        reference = try DriftReferenceMetrics(registry)
     }
 
     /// Sets a new monitor's constant gauges and forgets the streams of the one before.
@@ -78,7 +80,7 @@ package struct DriftMetrics: Sendable {
         interval.series([model]).set(monitor.settings.falseAlarmInterval)
         referenceRows.series([model]).set(Double(monitor.profile.holdoutRows))
         for level in DriftSeverity.allCases { _ = alarms.series([model, level.rawValue]) }
-        for reason in ["other_version", "foreign", "no_room"] {
+        for reason in ["other_version", "foreign", "no_room", "client_cap"] {
             _ = foreign.series([model, reason])
         }
         performance.forget(model)

@@ -18,6 +18,7 @@ package actor DriftService {
     private struct Watched {
         let version: Int
         let digest: String
+        let labels: [String]
         var monitor: DriftMonitor
         var health: ModelHealth
         var pixels: PixelWindow?
@@ -80,10 +81,13 @@ package actor DriftService {
             falseAlarmInterval: settings.falseAlarmInterval / Self.labelFreeShare
         )
         if let saved = saved?.health { health.restore(saved, monitor) }
-        metrics.begin(model: model.name, monitor, before: watched[model.name]?.monitor)
+        let before = watched[model.name]
+        metrics.begin(model: model.name, monitor, before: before?.monitor)
+        metrics.reference.begin(model, before: before.map { ($0.labels, $0.monitor) })
         watched[model.name] = Watched(
             version: model.version,
             digest: model.bundle.digest,
+            labels: DriftReferenceMetrics.labels(model),
             monitor: monitor,
             health: health,
             pixels: PixelWindow(model.bundle.reference)
@@ -142,7 +146,9 @@ package actor DriftService {
     /// Folds counted rows.
     package func fold(_ rows: [CountedRows]) async {
         for counted in rows {
-            metrics.dropped(model: counted.model, rows: counted.dropped, reason: "no_room")
+            let dropped = counted.dropped
+            metrics.dropped(model: counted.model, rows: dropped.withoutRoom, reason: "no_room")
+            metrics.dropped(model: counted.model, rows: dropped.byCap, reason: "client_cap")
             guard var entry = watched[counted.model], entry.version == counted.version else {
                 let count = counted.blocks.reduce(0) { $0 + $1.rowCount }
                 metrics.dropped(model: counted.model, rows: count, reason: "other_version")
@@ -191,6 +197,7 @@ package actor DriftService {
         guard ticks % Self.ticksPerSecond == 0 else { return }
         for (model, entry) in watched {
             metrics.updateStreams(model: model, entry.monitor, entry.health)
+            metrics.reference.update(model: model, entry.monitor)
         }
         let seconds = ticks / Self.ticksPerSecond
         if seconds % Self.paneSeconds == 0 {

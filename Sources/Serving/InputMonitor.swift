@@ -1,48 +1,72 @@
 internal import Drift
+internal import HTTPTransport
+internal import NIOCore
 
 /// Counts scored rows for the drift monitor, on one event loop, without waiting for anybody.
 ///
 /// One row of each request is counted, chosen at random: the rows of a batch depend on each
-/// other, which the monitor's guarantee does not allow. Blocks of sixteen rows wait here until
-/// the loop hands them over.
+/// other, which the monitor's guarantee does not allow. Small blocks of rows wait here until the
+/// loop hands them over; their memory is used again, so that no prediction allocates.
 struct InputMonitor {
     private var binner: StreamBinner
     private var block: BlockCounts
     private var full: [BlockCounts] = []
+    /// Empty blocks that are ready to take the place of full ones.
+    private var spares: [BlockCounts]
+    private let empty: BlockCounts
     private var random = RowChooser()
     private var performance: PerformanceCounter?
     private var pixels: PixelCounter?
+    private let sampling: RowSampling
+    private var cap: ClientCap?
+    /// Requests since one was counted.
+    private var skipped = 0
 
+    /// Rows of a block, at most; blocks are smaller when rows are few, since they are fetched ten
+    /// times a second.
+    static let blockRows = 8
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096
-    /// Rows that were not counted because too many blocks waited.
-    private var dropped = 0
+    private static let sparesMin = 8
+    /// Rows that were not counted because too many blocks waited, or by the clients' cap.
+    private(set) var dropped = DroppedRows()
 
-    init(_ profile: ReferenceProfile) {
+    init(_ profile: ReferenceProfile, sampling: RowSampling = RowSampling()) {
         binner = StreamBinner(profile: profile)
-        block = BlockCounts(profile: profile)
         performance = PerformanceCounter(profile.performance)
         pixels = PixelCounter(profile.pixels)
+        empty = BlockCounts(profile: profile)
+        block = empty
+        spares = []
+        self.sampling = sampling
+        cap = sampling.clientRowsPerSecond > 0 ? ClientCap(sampling.clientRowsPerSecond) : nil
+        refill(Self.sparesMin)
     }
 
-    /// Counts one row of a request.
+    /// Decides which row of a request is counted, if one is.
     ///
     /// - Parameters:
-    ///   - raw: All raw rows of the request.
-    ///   - outputs: The network's answers to them.
     ///   - rowCount: How many rows there are, at least one.
-    mutating func observe(raw: Span<Float>, outputs: Span<Float>, rowCount: Int) {
-        let row = rowCount == 1 ? 0 : random.next(below: rowCount)
-        let rawWidth = raw.count / rowCount
-        let outputWidth = outputs.count / rowCount
-        binner.count(
-            raw: raw.extracting(row * rawWidth..<(row + 1) * rawWidth),
-            probabilities: outputs.extracting(row * outputWidth..<(row + 1) * outputWidth),
-            in: &block
-        )
-        pixels?.count(raw.extracting(row * rawWidth..<(row + 1) * rawWidth))
-        performance?.count(outputs.extracting(row * outputWidth..<(row + 1) * outputWidth))
-        if block.isFull { close() }
+    ///   - request: Who asks, and when.
+    /// - Returns: The row's number; nil when none is counted.
+    mutating func choose(rowCount: Int, of request: HTTPRequest) -> Int? {
+        guard isTurn(of: request) else { return nil }
+        return rowCount == 1 ? 0 : random.next(below: rowCount)
+    }
+
+    /// Counts the row that was chosen.
+    mutating func observe(_ row: borrowing ScoredRows) {
+        binner.count(row, in: &block)
+        pixels?.count(row.raw)
+        performance?.count(row.probabilities)
+        if block.rowCount >= Self.blockRows { close() }
+    }
+
+    /// Counts a request whose input was refused.
+    mutating func refused(_ request: HTTPRequest) {
+        guard isTurn(of: request) else { return }
+        binner.countRefused(in: &block)
+        if block.rowCount >= Self.blockRows { close() }
     }
 
     /// Takes what was counted of answers since the last time; nil when that is nothing.
@@ -51,20 +75,103 @@ struct InputMonitor {
     /// Takes what was summed up of images since the last time; nil when that is nothing.
     mutating func takePixels() -> PixelSums? { pixels?.take() }
 
-    /// Takes all rows counted since the last time, and the number of those that found no room.
-    mutating func take() -> (blocks: [BlockCounts], dropped: Int) {
+    /// Takes all rows counted since the last time, and the number of those that were not.
+    mutating func take() -> (blocks: [BlockCounts], dropped: DroppedRows) {
         if block.rowCount > 0 { close() }
-        defer { (full, dropped) = ([], 0) }
-        return (full, dropped)
+        let taken = full
+        full = []
+        full.reserveCapacity(taken.count + Self.sparesMin)
+        // As many as this time, so that the next prediction finds its memory.
+        refill(min(taken.count + Self.sparesMin, Self.blocksMax))
+        defer { dropped = DroppedRows() }
+        return (taken, dropped)
+    }
+
+    private mutating func isTurn(of request: HTTPRequest) -> Bool {
+        skipped += 1
+        guard skipped >= sampling.every else { return false }
+        skipped = 0
+        if cap?.admits(request) == false {
+            dropped.byCap += 1
+            return false
+        }
+        return true
+    }
+
+    private mutating func refill(_ count: Int) {
+        spares.reserveCapacity(count)
+        while spares.count < count {
+            var spare = empty
+            // Its own memory, and not on a prediction's time.
+            spare.reset()
+            spares.append(spare)
+        }
     }
 
     private mutating func close() {
         if full.count < Self.blocksMax {
-            full.append(block)
+            var next = spares.popLast() ?? empty
+            swap(&next, &block)
+            full.append(next)
         } else {
-            dropped += block.rowCount
+            dropped.withoutRoom += block.rowCount
+            block.reset()
         }
-        block.reset()
+    }
+}
+
+/// Which requests the drift monitor looks at.
+package struct RowSampling: Sendable, Equatable {
+    /// One of so many.
+    package var every = 1
+    /// Of one client's no more in a second, on one event loop; 0 for no limit.
+    package var clientRowsPerSecond = 0
+
+    /// All of them, unless it is said otherwise.
+    package init(every: Int = 1, clientRowsPerSecond: Int = 0) {
+        self.every = max(1, every)
+        self.clientRowsPerSecond = max(0, clientRowsPerSecond)
+    }
+}
+
+/// Rows that a loop did not count.
+package struct DroppedRows: Sendable, Equatable {
+    /// Too many blocks waited.
+    package var withoutRoom = 0
+    /// Their client had its share.
+    package var byCap = 0
+
+    /// None.
+    package init() {}
+}
+
+/// Counts each client's rows of a second, in a table that does not grow.
+///
+/// Two clients whose addresses fall on one place share a count: the cap is then stricter, never
+/// looser.
+private struct ClientCap {
+    private let rowsMax: UInt32
+    private var second: UInt64 = 0
+    private var counts = [UInt32](repeating: 0, count: Self.places)
+
+    private static let places = 1024
+
+    init(_ rowsMax: Int) { self.rowsMax = UInt32(clamping: rowsMax) }
+
+    mutating func admits(_ request: HTTPRequest) -> Bool {
+        let now = request.timing.bodyComplete.uptimeNanoseconds / 1_000_000_000
+        if now != second {
+            second = now
+            for place in counts.indices { counts[place] = 0 }
+        }
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in (request.connection.peerAddress ?? "").utf8 {
+            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+        }
+        let place = Int(hash % UInt64(Self.places))
+        guard counts[place] < rowsMax else { return false }
+        counts[place] += 1
+        return true
     }
 }
 

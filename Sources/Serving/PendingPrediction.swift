@@ -20,6 +20,8 @@ final class PendingPrediction {
         let dialect: Dialect
         /// Nanoseconds that reading the body took.
         let parse: UInt64
+        /// The row that the monitor is to count.
+        let watchedRow: Int?
     }
 
     let question: Question
@@ -69,6 +71,7 @@ final class PendingPrediction {
                 policy: batching.policy,
                 inputs: inputs,
                 rowCount: rowCount,
+                watchedRow: question.watchedRow,
                 ticket: ticket,
                 submitted: submitted.uptimeNanoseconds,
                 products: batching.series.products,

@@ -82,6 +82,15 @@ package enum PredictionFailure: Error, Sendable {
         }
     }
 
+    /// Whether the data that were sent are to blame, so that the drift monitor shall know of it.
+    var isBadInput: Bool {
+        switch self {
+        case .input(.tooManyRows): false
+        case .input, .notFinite: true
+        default: false
+        }
+    }
+
     /// A stable word for clients, labels and logs.
     package var code: String {
         switch self {

@@ -86,11 +86,12 @@ extension ServedModel {
         times.compute = answer.computeNanoseconds
         metrics.observe(.queue, answer.queueNanoseconds, shard)
         restoreBatch(&pending.batch)
-        takeResults(answer)
+        takeResults(answer, watchedRow: pending.question.watchedRow)
         do throws(PredictionFailure) {
             let question = pending.question
             return .answered(try finish(question.request, question.dialect, &times))
         } catch {
+            if error.isBadInput { refused(pending.question.request) }
             tally.failed(
                 nanoseconds: answer.queueNanoseconds &+ answer.computeNanoseconds,
                 isFault: error.isFault

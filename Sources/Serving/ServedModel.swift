@@ -68,6 +68,8 @@ final class ServedModel {
     private let encoders: Encoders
     let versionText: String
     private var monitor: InputMonitor?
+    /// The row that the monitor counts, if it counts one, and what the batcher sent of it.
+    private var watched: (row: Int?, hidden: [Float]) = (nil, [])
     private(set) var batch = FeatureBatch()
     /// Batches of predictions that have ended, for the next that go to the batcher.
     private var spares: [FeatureBatch] = []
@@ -101,12 +103,19 @@ final class ServedModel {
         decoders = Decoders(model.bundle.manifest, rowsMax: settings.rowsMax)
         encoders = Encoders(model)
         let watchesInputs = settings.watchedModels.contains(model.name)
-        monitor = watchesInputs ? InputMonitor(model.bundle.reference) : nil
+        monitor =
+            watchesInputs
+            ? InputMonitor(
+                model.bundle.reference,
+                sampling: settings.sampling[model.name] ?? RowSampling()
+            ) : nil
         engine = Engine(model.bundle.network)
     }
 
     /// Rows counted for the drift monitor since the last call.
-    func takeBlocks() -> (blocks: [BlockCounts], dropped: Int) { monitor?.take() ?? ([], 0) }
+    func takeBlocks() -> (blocks: [BlockCounts], dropped: DroppedRows) {
+        monitor?.take() ?? ([], DroppedRows())
+    }
 
     /// What was counted of answers since the last call.
     func takePerformance() -> PerformanceCounts? { monitor?.takePerformance() }
@@ -133,11 +142,13 @@ final class ServedModel {
             times.parse = times.end(.parse, metrics, shard)
             // What is computed at once is answered at once, whatever its time.
             let deadline = try request.deadline(batch.options.timeoutMicroseconds)
+            watched.row = monitor?.choose(rowCount: batch.rowCount, of: request)
             if let batching, isForBatcher {
                 let question = PendingPrediction.Question(
                     request: request,
                     dialect: dialect,
-                    parse: times.parse
+                    parse: times.parse,
+                    watchedRow: watched.row
                 )
                 return .later(try enqueue(question, batching, deadline: deadline))
             }
@@ -145,6 +156,7 @@ final class ServedModel {
             compute()
             return .now(try finish(request, dialect, &times))
         } catch {
+            if error.isBadInput { monitor?.refused(request) }
             tally.failed(nanoseconds: times.sinceStart, isFault: error.isFault)
             throw error
         }
@@ -187,9 +199,13 @@ final class ServedModel {
     }
 
     /// Takes what the batcher computed, as if it had been computed here.
-    func takeResults(_ answer: BatchAnswer) {
+    func takeResults(_ answer: BatchAnswer, watchedRow: Int?) {
         engine.take(answer)
+        watched = (watchedRow, answer.hidden)
     }
+
+    /// Takes note of a request whose input turned out to be bad after it was computed elsewhere.
+    func refused(_ request: HTTPRequest) { monitor?.refused(request) }
 
     /// Spare batches, and the values of one, that are kept.
     private static let sparesMax = 32
@@ -225,11 +241,7 @@ final class ServedModel {
     private func observe() {
         engine.scratch.read { outputs in
             for row in 0..<batch.rowCount { count(row, outputs) }
-            monitor?.observe(
-                raw: batch.raw,
-                outputs: outputs.probabilities,
-                rowCount: batch.rowCount
-            )
+            if let row = watched.row, row < batch.rowCount { watch(row, outputs) }
             if let shadow { putAside(shadow, outputs) }
         }
         let unusual = batch.counts
@@ -238,6 +250,25 @@ final class ServedModel {
             (unusual.unseen, metrics.unseen),
         ] where count > 0 {
             counter.increment(by: UInt64(count), shard: shard)
+        }
+    }
+
+    /// Shows the monitor a row; the batcher has sent its hidden layer.
+    private func watch(_ row: Int, _ outputs: borrowing InferenceScratch) {
+        let rows = ScoredRows(
+            raw: batch.raw,
+            logits: outputs.logits,
+            probabilities: outputs.probabilities,
+            hidden: outputs.lastHidden,
+            logitScale: model.bundle.network.temperature?.reciprocal ?? 1,
+            rowCount: batch.rowCount
+        )
+        let sent = watched.hidden
+        watched = (nil, [])
+        if sent.isEmpty {
+            monitor?.observe(rows[row: row])
+        } else {
+            monitor?.observe(rows.row(row, hidden: sent.span))
         }
     }
 

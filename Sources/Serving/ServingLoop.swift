@@ -144,7 +144,7 @@ package final class ServingLoop: HTTPResponder {
         models.compactMap { slot in
             guard let served = slot.served else { return nil }
             let (blocks, dropped) = served.takeBlocks()
-            guard !blocks.isEmpty else { return nil }
+            guard !blocks.isEmpty || dropped != DroppedRows() else { return nil }
             return CountedRows(
                 model: slot.name,
                 version: served.model.version,
@@ -320,8 +320,8 @@ package struct CountedRows: Sendable {
     package let version: Int
     /// The counts.
     package let blocks: [BlockCounts]
-    /// Rows that found no room.
-    package let dropped: Int
+    /// Rows that were not counted.
+    package let dropped: DroppedRows
     /// What was counted of the answers.
     package let performance: PerformanceCounts?
     /// What was summed up of the images.
@@ -332,7 +332,7 @@ package struct CountedRows: Sendable {
         model: String,
         version: Int,
         blocks: [BlockCounts],
-        dropped: Int = 0,
+        dropped: DroppedRows = DroppedRows(),
         performance: PerformanceCounts? = nil,
         pixels: PixelSums? = nil
     ) {

@@ -22,6 +22,8 @@ package final class ServingSettings: Sendable {
     package let feedbackBytes: [String: Int]
     /// The models whose raw rows are remembered, too, to be kept with their labels.
     package let capturedModels: Set<String>
+    /// Which requests the drift monitors look at, by model; all of those that are not named.
+    package let sampling: [String: RowSampling]
     private let draining = Atomic(false)
 
     /// Takes note of the configuration.
@@ -35,7 +37,8 @@ package final class ServingSettings: Sendable {
         serverTiming: Bool = false,
         needsKey: Bool = false,
         feedbackBytes: [String: Int] = [:],
-        capturedModels: Set<String> = []
+        capturedModels: Set<String> = [],
+        sampling: [String: RowSampling] = [:]
     ) {
         self.models = models
         self.defaultModel = defaultModel
@@ -47,6 +50,7 @@ package final class ServingSettings: Sendable {
         self.needsKey = needsKey
         self.feedbackBytes = feedbackBytes
         self.capturedModels = capturedModels
+        self.sampling = sampling
     }
 
     /// Whether the appliance is shutting down.

@@ -180,7 +180,10 @@ import Testing
         let monitor = try monitor(streams: 1)
         let text = String(decoding: try JSONEncoder().encode(monitor.state), as: UTF8.self)
         let damages = [
-            ("\"accounts\":[{", "\"accounts\":[{\"unspent\":[0,0,0,0],\"wealth\":[0,0,0,0],\"betting\":[0,0,0,0]},{"),
+            (
+                "\"accounts\":[{",
+                "\"accounts\":[{\"unspent\":[0,0,0,0],\"wealth\":[0,0,0,0],\"betting\":[0,0,0,0]},{"
+            ),
             ("\"wealth\":[0,", "\"wealth\":[-1,"),
             ("\"current\":0", "\"current\":12"),
             ("\"current\":0", "\"current\":-1"),

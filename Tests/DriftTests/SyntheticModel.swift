@@ -48,8 +48,12 @@ struct SyntheticCamera {
             hiddenWidth: hiddenWidth
         )
         var camera = SyntheticCamera(seed: 1)
-        for _ in 0..<rows { try camera.row().give { row throws(DriftError) in try builder.addTraining(row) } }
-        for _ in 0..<rows { try camera.row().give { row throws(DriftError) in try builder.addHoldout(row) } }
+        for _ in 0..<rows {
+            try camera.row().give { row throws(DriftError) in try builder.addTraining(row) }
+        }
+        for _ in 0..<rows {
+            try camera.row().give { row throws(DriftError) in try builder.addHoldout(row) }
+        }
         return try builder.finish()
     }
 }
@@ -85,8 +89,12 @@ struct SyntheticTable {
             prediction: .binary
         )
         var table = SyntheticTable(seed: 2)
-        for _ in 0..<rows { try table.row().give { row throws(DriftError) in try builder.addTraining(row) } }
-        for _ in 0..<rows { try table.row().give { row throws(DriftError) in try builder.addHoldout(row) } }
+        for _ in 0..<rows {
+            try table.row().give { row throws(DriftError) in try builder.addTraining(row) }
+        }
+        for _ in 0..<rows {
+            try table.row().give { row throws(DriftError) in try builder.addHoldout(row) }
+        }
         return try builder.finish()
     }
 }
@@ -105,7 +113,9 @@ struct Scored {
         probabilities = logits.count == 1 ? [powers[0] / (1 + powers[0])] : powers.map { $0 / sum }
     }
 
-    func give<Failure: Error>(_ body: (borrowing ScoredRows) throws(Failure) -> Void) throws(Failure) {
+    func give<Failure: Error>(_ body: (borrowing ScoredRows) throws(Failure) -> Void)
+        throws(Failure)
+    {
         try body(
             ScoredRows(
                 raw: raw.span,
