@@ -13,3 +13,13 @@ static inline int leeway_malloc_trim(size_t pad) {
     return 0;
 #endif
 }
+
+/// The bytes that are allocated; a wrapper, because other C libraries than glibc do not tell.
+static inline size_t leeway_heap_bytes_in_use(void) {
+#ifdef __GLIBC__
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}

@@ -28,8 +28,8 @@ package struct DriftSettings: Codable, Sendable, Equatable {
     package init(
         tolerance: Double = 0.05,
         falseAlarmInterval: Double = 1_000_000,
-        halfLives: [Double] = [4, 16, 64, 512],
-        pseudoCount: Double = 3,
+        halfLives: [Double] = [8, 32, 256, 2048],
+        pseudoCount: Double = 10,
         rareTolerance: Double = 0.01,
         fixedShare: Double = 0.1
     ) throws(DriftError) {

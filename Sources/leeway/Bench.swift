@@ -5,8 +5,8 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures parts of the appliance on this machine.",
         subcommands: [
-            BenchAccuracy.self, BenchDecode.self, BenchDriftStream.self, BenchEngine.self,
-            BenchTelemetry.self,
+            BenchAccuracy.self, BenchDecode.self, BenchDrift.self, BenchDriftStream.self,
+            BenchEngine.self, BenchTelemetry.self,
             BenchTransport.self,
         ]
     )
