@@ -48,6 +48,9 @@ package struct ModelHealth: Sendable {
     /// Begins the next pane of the estimates' window; the caller has the clock.
     package mutating func rotatePane() { performance?.rotatePane() }
 
+    /// Scored rows after an alarm before it may ask for a retrain.
+    private static let settlingRows: UInt64 = 64
+
     /// Judges anew.
     ///
     /// - Parameters:
@@ -64,7 +67,9 @@ package struct ModelHealth: Sendable {
         if let level = verdict.level {
             change = before.map { level > $0 ? .worsened : .none } ?? .raised
         }
-        return (change, asking.isDue(verdict, now: seconds))
+        // Bad data move answers, too, and may be recognised a little later.
+        let isSettled = monitor.alarm.map { monitor.rows >= $0.row + Self.settlingRows } ?? true
+        return (change, isSettled && asking.isDue(verdict, now: seconds))
     }
 
     /// Ends the alarms that are kept here.
@@ -113,15 +118,14 @@ package struct ModelHealth: Sendable {
 }
 
 extension DriftMonitor {
-    /// The family behind the standing alarm: bad data before answers, answers before inputs, as
-    /// soon as a stream of it has half of the threshold for itself.
+    /// The family behind the standing alarm: bad data before answers, answers before inputs.
     fileprivate var finding: DriftFinding? {
-        guard alarm != nil else { return nil }
-        let half = threshold / 2
-        let strong = profile.streams.indices.filter { evidence(ofStream: $0) >= half }
-        let kinds = Set(strong.map { profile.streams[$0].kind.finding })
-        let order: [DriftFinding] = [.quality, .prediction, .input]
-        return order.first { kinds.contains($0) } ?? alarm?.suspects.first?.kind.finding ?? .input
+        switch alarm?.cause {
+        case .quality: .quality
+        case .prediction: .prediction
+        case .input: .input
+        case nil: nil
+        }
     }
 
     /// Whether a suspect of the alarm is farther off than the tolerance and chance together.
@@ -130,17 +134,6 @@ extension DriftMonitor {
         return profile.streams.indices.contains { index in
             suspects.contains(profile.streams[index].name)
                 && effectSize(ofStream: index).totalVariationLowerBound > settings.tolerance
-        }
-    }
-}
-
-extension ReferenceStream.Kind {
-    /// What it means when a stream of this family moves.
-    fileprivate var finding: DriftFinding {
-        switch self {
-        case .prediction: .prediction
-        case .input: .input
-        case .quality: .quality
         }
     }
 }

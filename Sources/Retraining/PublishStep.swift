@@ -130,10 +130,9 @@ struct PublishStep {
         let shape = plan.task.predictionShape(classes: data.labels.count)
         var builder = PerformanceBuilder(shape: shape, rowCount: rows.count)
         var next = 0
-        Self.eachBatch(network, data.holdout, data.schema) { _, outputs, count in
-            let width = outputs.count / max(1, count)
-            for row in 0..<count {
-                let answer = outputs.extracting(row * width..<(row + 1) * width)
+        Self.eachBatch(network, data.holdout, data.schema) { batch in
+            for row in 0..<batch.rowCount {
+                let answer = batch[row: row].probabilities
                 switch data.holdout.dataset.labels {
                 case .classes(let classes):
                     builder.add(outputs: answer, label: Int(classes[Int(rows[next])]))

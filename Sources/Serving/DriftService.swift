@@ -29,7 +29,7 @@ package actor DriftService {
     private static let periodMilliseconds = 100
     private static let ticksPerSecond = 10
     /// The part of the false alarms that the expected error may have.
-    private static let labelFreeShare = 0.1
+    private static let labelFreeShare = AlarmBudget.labelFree
     /// The tolerance of errors where none is given.
     private static let errorToleranceUsual = 0.02
     /// Seconds of one pane of the effect sizes' window.

@@ -104,8 +104,10 @@ import Testing
         var (watch, camera) = try calmCamera()
         var chance = SeededGenerator(seed: 11)
         camera.change = { raw in
-            // A chequered picture, as bright as the others.
-            chance.uniform() < 0.05 ? raw.indices.map { ($0 / 6 + $0) % 2 == 0 ? 110 : 0 } : raw
+            // Chequered pictures, as bright as the others and no two alike.
+            guard chance.uniform() < 0.05 else { return raw }
+            let light = Float(100 + chance.next() % 40)
+            return raw.indices.map { ($0 / 6 + $0) % 2 == 0 ? light + Float($0 % 5) : 0 }
         }
         _ = try #require(watch.rowsToAlarm(max: 4000) { camera.row() })
         #expect(watch.monitor.alarm?.cause != .quality)
