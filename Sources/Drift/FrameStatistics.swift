@@ -126,8 +126,10 @@ package struct FrameReader: Sendable {
         var sums = FrameSums(white: white, usual: usual)
         let whole = pixels / 8
         let places = places.span
+        // Two passes, since the sums of one would not fit into the processor's registers.
+        for group in 0..<whole { sums.addLight(frame.group(at: group * 8)) }
         for group in 0..<whole {
-            sums.add(
+            sums.addPlace(
                 frame.group(at: group * 8),
                 row: places[group].rows,
                 column: places[group].columns
@@ -139,7 +141,8 @@ package struct FrameReader: Sendable {
             let filling = frame[pixels - 1]
             var last = SIMD8<Float>(repeating: filling)
             for lane in 0..<rest { last[lane] = frame[whole * 8 + lane] }
-            sums.add(last, row: places[whole].rows, column: places[whole].columns)
+            sums.addLight(last)
+            sums.addPlace(last, row: places[whole].rows, column: places[whole].columns)
             sums.remove(filling, times: 8 - rest)
         }
         return summary(sums)
@@ -185,13 +188,17 @@ private struct FrameSums {
     }
 
     @inline(__always)
-    mutating func add(_ pixels: SIMD8<Float>, row: SIMD8<Float>, column: SIMD8<Float>) {
+    mutating func addLight(_ pixels: SIMD8<Float>) {
         light += pixels
         squares += pixels * pixels
-        rowMoments += pixels * row
-        columnMoments += pixels * column
         zeros &-= (pixels .== 0).bits
         saturated &-= (pixels .>= white).bits
+    }
+
+    @inline(__always)
+    mutating func addPlace(_ pixels: SIMD8<Float>, row: SIMD8<Float>, column: SIMD8<Float>) {
+        rowMoments += pixels * row
+        columnMoments += pixels * column
         outside &-= ((pixels .< usual.lower) .| (pixels .> usual.upper)).bits
     }
 

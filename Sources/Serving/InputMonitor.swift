@@ -24,7 +24,7 @@ struct InputMonitor {
 
     /// Rows of a block, at most; blocks are smaller when rows are few, since they are fetched ten
     /// times a second.
-    static let blockRows = 8
+    static let blockRows = BlockCounts.rowsMax
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096
     private static let sparesMin = 8

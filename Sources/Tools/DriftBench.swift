@@ -92,7 +92,7 @@ package struct DriftBench: Sendable {
 
 extension DriftBench {
     /// Rows as the service folds them.
-    private static let blockRows = 8
+    private static let blockRows = BlockCounts.rowsMax
 
     private func measure(_ name: String, _ kind: DriftBenchRows.Kind) throws -> Shape {
         let live = DriftBenchRows(kind, count: 64, seed: 2)
