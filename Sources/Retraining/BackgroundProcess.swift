@@ -7,13 +7,22 @@ package enum BackgroundProcess {
     ///
     /// What the system refuses is left as it is: a slower server is better than no retrain.
     package static func lowerPriority() {
-        var parameters = sched_param()
-        // SCHED_IDLE (5) is a macro of the kernel's headers that does not reach Swift.
-        _ = unsafe sched_setscheduler(0, 5, &parameters)
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+        // The class is one of threads: those that are there already keep theirs, later ones inherit.
+        // One that comes while they are listed is found by the second look.
+        for _ in 0..<2 {
+            let threads = (try? Folder.list("/proc/self/task"))?.compactMap { Int32($0) } ?? [0]
+            for thread in threads { lowerPriority(of: thread) }
+        }
         if let file = try? OpenFile("/proc/self/oom_score_adj", flags: O_WRONLY) {
             try? file.write(Array("500".utf8))
         }
+    }
+
+    private static func lowerPriority(of thread: Int32) {
+        var parameters = sched_param()
+        // SCHED_IDLE (5) is a macro of the kernel's headers that does not reach Swift.
+        _ = unsafe sched_setscheduler(thread, 5, &parameters)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(thread), 19)
     }
 
     /// Limits what this process may have of private writable memory, its heap and stacks.

@@ -223,7 +223,7 @@ def check_store(bench, report):
     (store / f"versions/{current}/model.safetensors").write_bytes(b"rubbish")
     with leeway.serve(folder, folder / "state") as server:
         ready = server.wait_ready()
-        fallback = server.log("fell back to the newest valid version")
+        fallback = server.wait_log("fell back to the newest valid version")
         report.check("a start with a damaged current version falls back", ready and fallback)
         report.check("that is a metric", server.metrics().value("leeway_model_fallback") == 1)
     events = [json.loads(line)["event"] for line in (store / "journal.jsonl").open()]
