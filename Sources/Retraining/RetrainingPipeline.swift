@@ -88,9 +88,7 @@ package struct RetrainingPipeline {
         var stages = StageTimes(clock: clock, tell: tell)
         let champion = Champion.load(from: directory, logger: logger)
 
-        var downloads = downloads
-        downloads.ignoresCircuits = !trigger.endsWhenUnchanged
-        let sources = try await stages.run(.download) { try await downloads.run() }
+        let sources = try await stages.run(.download) { try await download(trigger) }
         var data = try await stages.run(.validate) { try validation.run(sources) }
         var provenance = try data.provenance(plan, file)
         if trigger.endsWhenUnchanged, let champion, champion.isSameOrigin(as: provenance) {
@@ -113,7 +111,6 @@ package struct RetrainingPipeline {
         let scores = try await stages.run(.evaluate) {
             try EvaluateStep(plan: plan, clock: clock).run(candidate, champion, data)
         }
-        let rule = PromotionRule(margin: plan.margin, rules: plan.gate, seed: plan.training.seed)
         let verdict = rule.judge(scores, labels: data.labels)
         let publication = PublishStep(plan: plan, directory: directory, now: clock.date)
         var outcome = outcome(verdict, data, candidate, scores, stages)
@@ -129,6 +126,17 @@ package struct RetrainingPipeline {
         // The lock is given back here and no earlier.
         extendLifetime(lock)
         return outcome
+    }
+
+    /// Fetches the sources; a person's run asks hosts that were in trouble of late, too.
+    private func download(_ trigger: RetrainingTrigger) async throws -> DownloadedSources {
+        var downloads = downloads
+        downloads.ignoresCircuits = !trigger.endsWhenUnchanged
+        return try await downloads.run()
+    }
+
+    private var rule: PromotionRule {
+        PromotionRule(margin: plan.margin, rules: plan.gate, seed: plan.training.seed)
     }
 
     /// Removes what a killed run left half written.
