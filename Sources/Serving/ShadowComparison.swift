@@ -105,7 +105,16 @@ final class ShadowComparison {
         confidence += sure
         stableConfidence += Double(found.confidence[row])
         scratch.read { outputs in
-            monitor.observe(raw: raw, outputs: outputs.probabilities, rowCount: 1)
+            monitor.observe(
+                ScoredRows(
+                    raw: raw,
+                    logits: outputs.logits,
+                    probabilities: outputs.probabilities,
+                    hidden: outputs.lastHidden,
+                    logitScale: candidate.network.temperature?.reciprocal ?? 1,
+                    rowCount: 1
+                )
+            )
         }
     }
 

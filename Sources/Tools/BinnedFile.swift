@@ -58,7 +58,15 @@ struct BinnedFile: Sendable {
             schema.encode(raw: raw.span, into: &encoded)
             network.forward(rows: inputs.span, rowCount: 1, scratch: &scratch)
             var room = bins.mutableSpan
-            binner.bins(raw: raw.span, probabilities: scratch.probabilities, into: &room)
+            let scored = ScoredRows(
+                raw: raw.span,
+                logits: scratch.logits,
+                probabilities: scratch.probabilities,
+                hidden: scratch.lastHidden,
+                logitScale: network.temperature?.reciprocal ?? 1,
+                rowCount: 1
+            )
+            binner.bins(scored, into: &room)
             body(bins.span)
         }
     }
