@@ -140,7 +140,7 @@ package struct PerformanceEstimate: Codable, Sendable, Equatable {
     /// The words that every estimate carries.
     package static let cautionText =
         "blind to concept drift: only labels tell that the same inputs "
-        + "have come to mean something else"
+        + "have come to mean something else; a guess for inputs unlike those of the hold-out"
 
     fileprivate init(
         _ reference: PerformanceReference,
