@@ -7,6 +7,7 @@ any shift (the mean rows to a false alarm follow from them) and with each shift.
 
 import argparse
 import csv
+import os
 import pathlib
 import time
 import warnings
@@ -17,6 +18,9 @@ import pandas
 import images as im
 from power_run import sample
 from streams import CELLS, pools
+
+# NannyML reports its use to its makers unless told not to.
+os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
 
 COLUMNS = [f"p{index}" for index in range(10)]
 
