@@ -47,19 +47,10 @@ struct ChampionView {
         var binner = StreamBinner(profile: profile)
         var block = BlockCounts(profile: profile)
         let schema = bundle.manifest.schema
-        var raw = [Float](repeating: 0, count: schema.rawWidth)
         var isCounted = true
-        PublishStep.eachBatch(bundle.network, set, schema) { rows, outputs, count in
-            let width = outputs.count / max(count, 1)
-            for row in 0..<count where isCounted {
-                for index in 0..<schema.rawWidth {
-                    raw[index] = rows[row * schema.rawWidth + index]
-                }
-                isCounted = binner.count(
-                    raw: raw.span,
-                    probabilities: outputs.extracting(row * width..<(row + 1) * width),
-                    in: &block
-                )
+        PublishStep.eachBatch(bundle.network, set, schema) { rows in
+            for row in 0..<rows.rowCount where isCounted {
+                isCounted = binner.count(rows[row: row], in: &block)
             }
         }
         guard isCounted else { return nil }

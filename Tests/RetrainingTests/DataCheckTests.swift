@@ -200,7 +200,9 @@ import Testing
         let outputs: [Float] = [0.5, 0.3, 0.2]
         for start in stride(from: 0, to: pixels.count, by: 9) {
             let row = pixels[start..<start + 9].map { Float($0) }
-            #expect(binner.count(raw: row.span, probabilities: outputs.span, in: &block))
+            let scored = ScoredRows(raw: row.span, probabilities: outputs.span, rowCount: 1)
+            let isCounted = binner.count(scored, in: &block)
+            #expect(isCounted)
             if block.isFull {
                 _ = monitor.fold(block)
                 block.reset()
