@@ -73,7 +73,7 @@ final class ServedModel {
     private(set) var batch = FeatureBatch()
     /// Batches of predictions that have ended, for the next that go to the batcher.
     private var spares: [FeatureBatch] = []
-    private var engine: Engine
+    private var engine: PredictionEngine
     private var body = ByteBuffer()
     private var spare = ByteBuffer()
     /// What is remembered for labels that come later.
@@ -109,7 +109,7 @@ final class ServedModel {
                 model.bundle.reference,
                 sampling: settings.sampling[model.name] ?? RowSampling()
             ) : nil
-        engine = Engine(model.bundle.network)
+        engine = PredictionEngine(model.bundle.network)
     }
 
     /// Rows counted for the drift monitor since the last call.
@@ -360,50 +360,5 @@ final class ServedModel {
         response.log.queueNanoseconds = times.queue > 0 ? times.queue : nil
         response.log.inferNanoseconds = times.compute
         return response
-    }
-}
-
-/// The memory of the forward pass, kept from request to request.
-private struct Engine: ~Copyable {
-    private var inputs: [Float] = []
-    private(set) var scratch: InferenceScratch
-
-    init(_ network: MultilayerPerceptron) {
-        scratch = InferenceScratch(for: network, rowsMax: 1)
-    }
-
-    /// Encodes the rows and runs them through the network; the answers are in the scratch.
-    mutating func compute(_ raw: Span<Float>, rowCount: Int, _ bundle: borrowing ModelBundle) {
-        let count = rowCount * bundle.manifest.schema.encodedWidth
-        if inputs.count < count {
-            inputs.append(contentsOf: repeatElement(0, count: count - inputs.count))
-        }
-        var target = inputs.mutableSpan
-        bundle.manifest.schema.encode(raw: raw, into: &target)
-        Self.run(bundle.network, inputs, count, rowCount, &scratch)
-    }
-
-    /// Takes what the batcher computed.
-    mutating func take(_ answer: BatchAnswer) {
-        scratch.take(
-            logits: answer.logits,
-            probabilities: answer.probabilities,
-            rowCount: answer.rowCount
-        )
-    }
-
-    /// Apart from `self`, so that the compiler sees that inputs and scratch do not overlap.
-    private static func run(
-        _ network: MultilayerPerceptron,
-        _ inputs: [Float],
-        _ count: Int,
-        _ rowCount: Int,
-        _ scratch: inout InferenceScratch
-    ) {
-        network.forward(
-            rows: inputs.span.extracting(0..<count),
-            rowCount: rowCount,
-            scratch: &scratch
-        )
     }
 }
