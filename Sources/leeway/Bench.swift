@@ -6,7 +6,7 @@ struct Bench: AsyncParsableCommand {
         abstract: "Measures parts of the appliance on this machine.",
         subcommands: [
             BenchAccuracy.self, BenchDecode.self, BenchDrift.self, BenchDriftStream.self,
-            BenchEngine.self, BenchTelemetry.self,
+            BenchDriftNull.self, BenchEngine.self, BenchTelemetry.self,
             BenchTransport.self,
         ]
     )
