@@ -9,6 +9,8 @@ package struct ModelHealth: Sendable {
     package private(set) var verdict = DriftVerdict.calm
     /// Whether labels show more errors than the limit allows.
     package var hasErrors = false
+    /// When the standing alarm was seen first, in Unix seconds.
+    private var alarmSeen: Double?
     private var asking = RetrainAsking()
     private let errorTolerance: Double
 
@@ -48,8 +50,19 @@ package struct ModelHealth: Sendable {
     /// Begins the next pane of the estimates' window; the caller has the clock.
     package mutating func rotatePane() { performance?.rotatePane() }
 
-    /// Scored rows after an alarm before it may ask for a retrain.
-    private static let settlingRows: UInt64 = 64
+    /// Scored rows, or seconds, after an alarm before it may ask for a retrain.
+    private static let settling = (rows: UInt64(64), seconds: 5.0)
+
+    private mutating func isSettled(_ monitor: DriftMonitor, _ seconds: Double) -> Bool {
+        guard let alarm = monitor.alarm else {
+            alarmSeen = nil
+            return true
+        }
+        let seen = alarmSeen ?? seconds
+        alarmSeen = seen
+        return monitor.rows >= alarm.row + Self.settling.rows
+            || abs(seconds - seen) >= Self.settling.seconds
+    }
 
     /// Judges anew.
     ///
@@ -68,8 +81,7 @@ package struct ModelHealth: Sendable {
             change = before.map { level > $0 ? .worsened : .none } ?? .raised
         }
         // Bad data move answers, too, and may be recognised a little later.
-        let isSettled = monitor.alarm.map { monitor.rows >= $0.row + Self.settlingRows } ?? true
-        return (change, isSettled && asking.isDue(verdict, now: seconds))
+        return (change, isSettled(monitor, seconds) && asking.isDue(verdict, now: seconds))
     }
 
     /// Ends the alarms that are kept here.

@@ -138,6 +138,11 @@ package actor DriftService {
         while !Task.isCancelled {
             if let rows = try? await loops.takeBlocks() { await fold(rows) }
             tick()
+            // What an alarm asks for may be due later than its rows.
+            for (model, entry) in watched
+            where entry.monitor.alarm != nil && ticks % Self.ticksPerSecond == 0 {
+                await judge(model)
+            }
             try? await Task.sleep(for: .milliseconds(Self.periodMilliseconds))
         }
         save()

@@ -43,13 +43,12 @@ class Penguins:
 
     @staticmethod
     def shift(row):
-        """Another scale, longer bills, and nobody notes the sex any more."""
+        """Lighter birds with longer bills; a changed world, and no bad data."""
         mass, bill = row["body_mass_g"], row["bill_length_mm"]
         return {
             **row,
             "body_mass_g": mass if mass == "NA" else f"{float(mass) * 0.6:.0f}",
             "bill_length_mm": bill if bill == "NA" else f"{float(bill) + 12:.1f}",
-            "sex": "NA",
         }
 
 
