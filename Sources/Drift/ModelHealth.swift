@@ -74,11 +74,13 @@ package struct ModelHealth: Sendable {
         change: Change, asksForRetrain: Bool
     ) {
         clock.mark(row: monitor.rows, seconds: seconds)
-        let before = verdict.level
+        let (before, cause) = (verdict.level, verdict.cause)
         verdict = DriftVerdict(facts(monitor))
         var change = Change.none
         if let level = verdict.level {
-            change = before.map { level > $0 ? .worsened : .none } ?? .raised
+            // That the data are bad is news, whatever the level was.
+            let isNewlyBad = verdict.cause == .quality && cause != .quality
+            change = before.map { level > $0 || isNewlyBad ? .worsened : .none } ?? .raised
         }
         // Bad data move answers, too, and may be recognised a little later.
         return (change, isSettled(monitor, seconds) && asking.isDue(verdict, now: seconds))

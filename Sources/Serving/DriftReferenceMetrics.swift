@@ -1,21 +1,14 @@
 internal import Drift
-internal import FoundationEssentials
 internal import ModelStore
 internal import Telemetry
 
 /// What Prometheus learns of the reference behind a monitor, and of whether its premise holds.
 struct DriftReferenceMetrics: Sendable {
-    private let created: GaugeFamily
-    private let info: GaugeFamily
+    private let info: InfoFamily
     private let dependence: GaugeFamily
 
     init(_ registry: MetricRegistry) throws {
-        created = try registry.gauge(
-            "leeway_drift_reference_created_timestamp_seconds",
-            help: "When the reference of the live version was made.",
-            labels: ["model"]
-        )
-        info = try registry.gauge(
+        info = try registry.info(
             "leeway_drift_reference_info",
             help: "The SHA-256 of the live version's reference; always 1.",
             labels: ["model", "version", "digest"]
@@ -36,8 +29,7 @@ struct DriftReferenceMetrics: Sendable {
                 dependence.remove([model.name, stream.name])
             }
         }
-        created.series([model.name]).set(model.bundle.manifest.created.timeIntervalSince1970)
-        info.series(Self.labels(model)).set(1)
+        info.state(Self.labels(model))
     }
 
     /// The labels of a version's reference.
