@@ -139,18 +139,24 @@ package struct DriftSubject: Sendable {
     /// - Parameters:
     ///   - paths: The files, the oldest first.
     ///   - tolerance: The configured tolerance.
+    ///   - rareTolerance: The configured one of tails and bad data.
     ///   - falseAlarmInterval: The configured interval, in rows.
     /// - Returns: The report.
     /// - Throws: ``DriftFileError``, `DriftError`.
     package func calibrate(
         _ paths: [String],
         tolerance: Double,
+        rareTolerance: Double = 0.01,
         falseAlarmInterval: Double
     ) throws -> DriftCalibration {
         try DriftCalibration(
             self,
             paths: paths,
-            settings: DriftSettings(tolerance: tolerance, falseAlarmInterval: falseAlarmInterval)
+            settings: DriftSettings(
+                tolerance: tolerance,
+                falseAlarmInterval: falseAlarmInterval,
+                rareTolerance: rareTolerance
+            )
         )
     }
 

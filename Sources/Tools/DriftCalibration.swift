@@ -72,7 +72,7 @@ package struct DriftCalibration: Sendable {
         rows = past.rows
         self.files = files
         streams = past.streams
-        configured = try past.trial(settings.tolerance, settings)
+        configured = try past.trial(settings)
         silent = try Self.leastSilent(past, settings)
     }
 
@@ -80,11 +80,13 @@ package struct DriftCalibration: Sendable {
     private static func leastSilent(_ past: PastBins, _ settings: DriftSettings) throws -> Trial? {
         var low = -1
         var high = Int((toleranceMax / toleranceStep).rounded())
-        var best = try past.trial(toleranceMax, settings)
+        var best = try past.trial(settings.with(tolerance: toleranceMax))
         guard best.alarmRow == nil else { return nil }
         while high - low > 1 {
             let middle = (low + high) / 2
-            let trial = try past.trial(Double(middle) * toleranceStep, settings)
+            let trial = try past.trial(
+                settings.with(tolerance: Double(middle) * toleranceStep)
+            )
             if trial.alarmRow == nil {
                 (high, best) = (middle, trial)
             } else {
@@ -163,11 +165,8 @@ private struct PastBins {
     }
 
     /// Runs the monitor over all rows, up to its first alarm.
-    func trial(_ tolerance: Double, _ settings: DriftSettings) throws -> DriftCalibration.Trial {
-        var monitor = DriftMonitor(
-            profile: profile,
-            settings: try settings.with(tolerance: tolerance)
-        )
+    func trial(_ settings: DriftSettings) throws -> DriftCalibration.Trial {
+        var monitor = DriftMonitor(profile: profile, settings: settings)
         var block = BlockCounts(profile: profile)
         var evidence = 0.0
         let width = profile.streams.count
@@ -180,7 +179,7 @@ private struct PastBins {
             if monitor.alarm != nil { break }
         }
         return DriftCalibration.Trial(
-            tolerance: tolerance,
+            tolerance: settings.tolerance,
             evidence: evidence,
             alarmRow: monitor.alarm?.row,
             suspects: monitor.alarm?.suspects.map(\.stream) ?? []
@@ -189,13 +188,14 @@ private struct PastBins {
 }
 
 extension DriftSettings {
-    /// The same alarm with another tolerance.
+    /// The same alarm with another tolerance, for tails and bad data, too.
     func with(tolerance: Double) throws(DriftError) -> DriftSettings {
         try DriftSettings(
             tolerance: tolerance,
             falseAlarmInterval: falseAlarmInterval,
             halfLives: halfLives,
-            pseudoCount: pseudoCount
+            pseudoCount: pseudoCount,
+            rareTolerance: tolerance
         )
     }
 }

@@ -11,7 +11,8 @@ struct DriftCalibrateCommand: AsyncParsableCommand {
             FILES are past inputs that were harmless, in the order of time: IDX files of images or \
             delimited files with the model's columns. The monitor is run over their rows as if \
             they were traffic, with the configured false_alarm_interval and one tolerance after \
-            another. Put the one found, or a little more, into the model's drift.tolerance.
+            another, the same for tails. Put the one found, or a little more, into the model's \
+            drift.tolerance, and into drift.rare_tolerance where a tail is suspected.
             """
     )
 
@@ -24,6 +25,7 @@ struct DriftCalibrateCommand: AsyncParsableCommand {
             let report = try subject.calibrate(
                 files,
                 tolerance: settings.drift.tolerance,
+                rareTolerance: settings.drift.rareTolerance,
                 falseAlarmInterval: Double(settings.drift.falseAlarmInterval)
             )
             print(options.json ? try report.json() : report.text)

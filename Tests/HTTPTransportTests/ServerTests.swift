@@ -97,8 +97,10 @@ struct ServerTests {
 
     @Test("a refused request's answer is read whole by a client that goes on sending")
     func lingeringClose() async throws {
+        var limits = TransportLimits()
+        limits.lingerSeconds = 3600
         try await Self.withGroup { group in
-            let server = try Self.server(group: group)
+            let server = try Self.server(group: group, limits: limits)
             let client = try await Self.connect(group, try await server.start())
             let flood = String(repeating: "x", count: 300_000)
             let answers = try await client.readAll(

@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// Blocks of rows as the event loops count them; shifted ones are all of one class and dark.
+    /// Blocks of rows as the event loops count them; shifted ones are bright at the top.
     private func rows(
         _ model: ActiveModel,
         blocks: Int,
@@ -49,7 +49,9 @@ import Testing
         let counted = (0..<blocks).map { number in
             var block = BlockCounts(profile: profile)
             for row in number * 16..<number * 16 + 16 {
-                let raw = pixels[row * 9..<row * 9 + 9].map { shifted ? 5 : Float($0) }
+                let raw = pixels[row * 9..<row * 9 + 9].enumerated().map { place, value in
+                    shifted ? Float(value) / 5 + (place < 3 ? 200 : 0) : Float(value)
+                }
                 let answers = TinyModel.answers(
                     model.bundle.network,
                     model.bundle.manifest.schema,

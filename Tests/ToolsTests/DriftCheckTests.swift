@@ -125,12 +125,14 @@ import Tools
         let again = try bench.subject.calibrate(
             [calm, mixed],
             tolerance: silent.tolerance,
+            rareTolerance: silent.tolerance,
             falseAlarmInterval: 1000
         )
         #expect(again.configured.alarmRow == nil)
         let below = try bench.subject.calibrate(
             [calm, mixed],
             tolerance: silent.tolerance - DriftCalibration.toleranceStep,
+            rareTolerance: silent.tolerance - DriftCalibration.toleranceStep,
             falseAlarmInterval: 1000
         )
         #expect(below.configured.alarmRow != nil)
