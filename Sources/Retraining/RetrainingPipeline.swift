@@ -98,7 +98,7 @@ package struct RetrainingPipeline {
             let words = "version \(tried.version), \(tried.words)"
             return try unchanged(words, champion, data, stages)
         }
-        let checked = try await stages.run(.validate) { check(data, champion) }
+        let checked = try await stages.run(.validate) { check(data, champion, trigger) }
         if !acceptsData, let reason = checked.reason {
             return try refuse(reason, champion, data, trigger, stages)
         }
@@ -150,12 +150,17 @@ package struct RetrainingPipeline {
     }
 
     /// What nobody should learn from without having looked at it.
-    private func check(_ data: TrainingData, _ champion: Champion?) -> CheckStep.Result {
+    private func check(
+        _ data: TrainingData,
+        _ champion: Champion?,
+        _ trigger: RetrainingTrigger
+    ) -> CheckStep.Result {
         CheckStep(
             limits: plan.data.checks,
             data: data,
             champion: champion,
-            driftState: champion == nil ? nil : directory.readDriftState()
+            driftState: champion == nil ? nil : directory.readDriftState(),
+            wasAlarmed: trigger == .drift || trigger == .feedback
         ).run()
     }
 

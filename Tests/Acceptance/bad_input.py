@@ -367,7 +367,9 @@ def full_disk(options, report, space, randoms):
         # So wide that a version takes more space than the files that it is made from.
         model = image_model("bars", (SIDE, SIDE), 8, train, network={"hidden": [512]},
                             training={"epochs": 1}, retrain={"margin": 1})  # fmt: skip
-        configuration = write_configuration(folder, [model], state=str(disk / "state"))
+        configuration = write_configuration(
+            folder, [model], state=str(disk / "state"), disk_free_bytes_min=0
+        )
         leeway = Leeway(options, configuration)
         leeway.retrain()
         with leeway.serve(folder, disk / "state") as server:

@@ -182,12 +182,17 @@ import Testing
         #expect(reason.contains("live traffic is not known"))
         // Live traffic that stayed where it was is a reason of its own.
         try watch(shop, TinyData.pixels(600, seed: 30))
-        let stayed = try await shop.run(plan, .drift)
+        let stayed = try await shop.run(plan, .schedule)
         #expect(stayed.result == .refused)
         #expect(stayed.reason.contains("live traffic did not go there"))
         #expect(stayed.reason.contains("checks.live_drift_max (0.3): frame."))
         // Live traffic that went there as well is what a retrain is for.
         try watch(shop, TinyData.pixels(600, seed: 31).map { $0 / 2 + 120 })
+        #expect(try await shop.run(plan, .schedule).result == .published)
+        // After an alarm it is known that inputs have moved.
+        let dark = TinyData.pixels(600, seed: 12).map { $0 / 8 }
+        try shop.put("train-images", TinyData.idx([600, 3, 3], dark))
+        #expect(try await shop.run(plan, .schedule).result == .refused)
         #expect(try await shop.run(plan, .drift).result == .published)
     }
 
