@@ -336,6 +336,7 @@ struct DriftParts: Sendable {
         let supervisor = retraining.supervisor
         let watched = parts.settings.models.filter(\.drift.enabled)
         let settings = try watched.map { ($0.name, try $0.drift.settings()) }
+        let labelsMayAsk = Set(watched.filter(\.retrain.run.onFeedback).map(\.name))
         service = DriftService(
             settings: Dictionary(uniqueKeysWithValues: settings),
             metrics: try DriftMetrics(parts.registry),
@@ -345,8 +346,9 @@ struct DriftParts: Sendable {
                 uniqueKeysWithValues: watched.map { ($0.name, $0.drift.errorTolerance) }
             ),
             onRetrain: { model, verdict in
-                let isLabelled = verdict.cause == .labelledError
-                let trigger = isLabelled ? RetrainingTrigger.feedback : .drift
+                // Where labels may not ask, the worst of all alarms still is one.
+                let asks = verdict.cause == .labelledError && labelsMayAsk.contains(model)
+                let trigger = asks ? RetrainingTrigger.feedback : .drift
                 _ = await supervisor.request(model: model, trigger: trigger)
             }
         )
