@@ -76,7 +76,7 @@ AFTER_ITS_EVENT = {
     "leeway_drift_feature_evidence_nats",
     # Only while a candidate is on its way.
     "leeway_release_agreement_ratio", "leeway_release_confidence_shift_ratio",
-    "leeway_release_evidence_nats", "leeway_release_row_seconds",
+    "leeway_release_evidence_nats", "leeway_release_row_seconds", "leeway_release_stage_labels",
 }
 
 # Grafana's names of the units that the dashboards use.
