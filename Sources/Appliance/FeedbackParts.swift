@@ -1,3 +1,4 @@
+internal import Drift
 internal import Logging
 internal import ModelStore
 internal import Serving
@@ -53,11 +54,11 @@ extension ApplianceParts {
 }
 
 extension DriftChoices {
-    /// What is asked of labelled rows: they have a tenth of the budget of false alarms.
+    /// What is asked of labelled rows: they have their share of the false alarms that are allowed.
     var risk: RiskSettings {
         RiskSettings(
             tolerance: errorTolerance,
-            falseAlarmInterval: Double(falseAlarmInterval) * 10
+            falseAlarmInterval: Double(falseAlarmInterval) / AlarmBudget.labelled
         )
     }
 }

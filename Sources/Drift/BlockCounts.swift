@@ -32,7 +32,7 @@ struct CellLayout: Sendable, Equatable {
 /// How often each bin of each stream was met in a few scored rows.
 ///
 /// This is all that the monitor ever learns of traffic. Blocks of several event loops or replicas
-/// add up; their rows must be of one profile and of one season.
+/// add up; their rows must be of one profile.
 package struct BlockCounts: Sendable, Equatable {
     /// The rows after which a block is folded into the monitor.
     package static let rowsMax = 16
@@ -44,8 +44,6 @@ package struct BlockCounts: Sendable, Equatable {
     private(set) var repeats: [SIMD2<UInt32>]
     /// The rows counted.
     package private(set) var rowCount = 0
-    /// The season of the profile that the rows are of.
-    package var season = 0
 
     /// Makes an empty block.
     package init(profile: ReferenceProfile) {
@@ -79,9 +77,9 @@ package struct BlockCounts: Sendable, Equatable {
 
     /// Adds the counts of another block.
     ///
-    /// - Throws: ``DriftError/foreignCounts`` when its bins are of another profile or season.
+    /// - Throws: ``DriftError/foreignCounts`` when its bins are of another profile.
     package mutating func add(_ other: BlockCounts) throws(DriftError) {
-        guard other.layout == layout, other.season == season else { throw .foreignCounts }
+        guard other.layout == layout else { throw .foreignCounts }
         for cell in counts.indices { counts[cell] &+= other.counts[cell] }
         for stream in repeats.indices { repeats[stream] &+= other.repeats[stream] }
         rowCount += other.rowCount

@@ -57,15 +57,19 @@ extension DriftMonitor {
         )
     }
 
-    /// The gravest family with a stream that has much evidence of its own: half of the threshold,
-    /// and for bad data a quarter, since it explains all else that is found with it.
+    /// The gravest family with a stream that has much evidence of its own.
+    ///
+    /// That is half of the threshold, and for bad data a quarter, since it explains all else that is
+    /// found with it. Requests that were refused explain nothing of rows that were scored, so they
+    /// count by their family alone.
     private var gravest: DriftCause? {
         let half = settings.falseAlarmInterval.squareRoot()
         let quarter = half.squareRoot()
         var gravest: DriftCause?
         for (index, stream) in profile.streams.enumerated() {
             let found = DriftCause(stream.kind)
-            guard found.rank > gravest?.rank ?? -1 else { continue }
+            guard found.rank > gravest?.rank ?? -1, stream.source != .quality(check: .refused)
+            else { continue }
             if 1 + excess(ofStream: index) >= (found == .quality ? quarter : half) {
                 gravest = found
             }

@@ -74,7 +74,8 @@ FIXED = {
 AFTER_ITS_EVENT = {
     "leeway_feedback_absolute_error", "leeway_retrain_failures_total",
     "leeway_drift_feature_evidence_nats",
-    # Only while a candidate is on its way.
+    # Only while a candidate is on its way, and after it.
+    "leeway_release_decisions_total",
     "leeway_release_agreement_ratio", "leeway_release_confidence_shift_ratio",
     "leeway_release_evidence_nats", "leeway_release_row_seconds", "leeway_release_stage_labels",
 }

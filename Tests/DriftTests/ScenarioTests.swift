@@ -151,6 +151,23 @@ import Testing
         #expect(names(other).first == "quality.refused")
     }
 
+    @Test("requests that were refused do not make a changed world bad data")
+    func refusedBefore() throws {
+        var watch = try Watch(Self.camera.get(), interval: 1_000_000)
+        var camera = SyntheticCamera(seed: 7)
+        for row in 0..<700 {
+            watch.see(camera.row())
+            if row >= 400, row % 15 == 0 { watch.refuse() }
+        }
+        try #require(watch.monitor.alarm == nil)
+        try #require(watch.monitor.evidence(of: .quality) > watch.monitor.threshold / 4)
+        camera.change = { $0.map { min(255, ($0 * 1.4).rounded()) } }
+        _ = try #require(watch.rowsToAlarm(max: 400) { camera.row() })
+        for _ in 0..<200 { watch.see(camera.row()) }
+        let cause = try #require(watch.monitor.alarm?.cause)
+        #expect(cause != .quality)
+    }
+
     @Test("usual traffic of either kind stays quiet for thousands of rows")
     func quiet() throws {
         _ = try calmCamera(3000)
