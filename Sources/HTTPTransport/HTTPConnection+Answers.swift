@@ -311,7 +311,7 @@ extension HTTPConnectionHandler {
         let bytes = takeOutbound()
         let start = NIODeadline.now()
         if let tls {
-            tls.send(bytes, promise: promise)
+            tls.send(bytes, promise: promise, now: promise == nil ? start : nil)
         } else {
             context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
         }

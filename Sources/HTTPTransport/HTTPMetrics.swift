@@ -67,7 +67,8 @@ package final class HTTPMetrics: Sendable {
     private static func phases(_ registry: MetricRegistry) throws -> HistogramFamily {
         try registry.histogram(
             "leeway_http_phase_duration_seconds",
-            help: "Time to read a request's body, and to encrypt and send the answers to one read.",
+            help: "Time to read a request's body, and to encrypt and send the answers to one read; "
+                + "a busy loop sends those of several connections together, afterwards.",
             unit: .nanosecondsAsSeconds,
             bounds: HistogramBounds.stageSeconds,
             labels: ["listener", "phase"],

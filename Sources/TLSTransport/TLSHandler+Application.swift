@@ -32,19 +32,52 @@ extension TLSHandler {
     }
 
     /// Encrypts and sends plaintext, as a write with a flush does that comes over the pipeline.
-    package func send(_ plaintext: ByteBuffer, promise: EventLoopPromise<Void>? = nil) {
+    ///
+    /// - Parameters:
+    ///   - plaintext: What to send.
+    ///   - promise: Completed when it has left.
+    ///   - now: The time, if the plaintext may leave together with that of other connections at
+    ///     the end of the event loop's turn; nil sends it at once.
+    package func send(
+        _ plaintext: ByteBuffer,
+        promise: EventLoopPromise<Void>? = nil,
+        now: NIODeadline? = nil
+    ) {
         guard let context else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
         if let output = encryptNow(plaintext, context) {
-            context.writeAndFlush(wrapOutboundOut(output), promise: promise)
-            scratch.giveOutput(output)
+            let isSmall = output.readableBytes <= Self.heldBytesMax
+            let holds = isSmall && now.map { scratch.gathered.holds(self, $0) } ?? false
+            context.write(wrapOutboundOut(output), promise: promise)
+            if holds { hold(context) } else { flushNow(context) }
+            scratch.giveOutput(output, isHeld: holds)
         } else {
             queue(plaintext, promise)
             flush(context: context)
         }
     }
+
+    private func hold(_ context: ChannelHandlerContext) {
+        guard !isHeld else { return }
+        isHeld = true
+        scratch.gathered.hold(self, context.eventLoop)
+    }
+
+    private func flushNow(_ context: ChannelHandlerContext) {
+        isHeld = false
+        context.flush()
+    }
+
+    /// Sends what was held back for the end of the turn; called before anything closes the channel.
+    func flushHeld() {
+        guard isHeld, let context else { return }
+        flushNow(context)
+    }
+
+    /// More than this is not held; it needs several turns of the network anyway.
+    private static let heldBytesMax = 16 * 1024
 
     /// Encrypts and sends the last plaintext together with our close, and then closes.
     ///

@@ -42,6 +42,7 @@ extension TLSHandler {
 
     /// Closes the channel now.
     func closeChannel(_ context: ChannelHandlerContext) {
+        flushHeld()
         stopTimer()
         machine.closedHard()
         abandonWrites()

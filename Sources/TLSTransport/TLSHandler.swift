@@ -45,6 +45,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var handshakeBytes = 0
     private var waitingAnswerBytes = 0
     var isReadWanted = false
+    /// Whether records were written and not yet flushed; see ``GatheredSends``.
+    var isHeld = false
 
     /// Makes the handler of one new connection.
     ///
@@ -127,6 +129,7 @@ extension TLSHandler {
     /// Treats the peer's end of a half-closed channel as the end: TLS has its own word for it.
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            flushHeld()
             return context.close(mode: .all, promise: nil)
         }
         context.fireUserInboundEventTriggered(event)
@@ -203,6 +206,8 @@ extension TLSHandler {
 
     /// Answers the peer's close after the application had its say.
     package func channelReadComplete(context: ChannelHandlerContext) {
+        // The channel comes back in the same turn: it may be about to end.
+        flushHeld()
         handOnReadComplete(context)
         if machine.readCompleted() {
             sayClose(context, lingering: false)

@@ -5,8 +5,11 @@ internal import NIOCore
 ///
 /// A buffer that is still in use somewhere when its turn comes again is left to whoever uses it.
 package final class TLSScratch {
+    let gathered = GatheredSends()
     private var plaintext = ByteBuffer()
-    private var output = ByteBuffer()
+    /// As many as can be on their way at the end of a turn, used in turn.
+    private var outputs = [ByteBuffer](repeating: ByteBuffer(), count: GatheredSends.heldMax)
+    private var next = 0
 
     /// Sets nothing aside yet.
     package init() {}
@@ -15,13 +18,20 @@ package final class TLSScratch {
     func takePlaintext(_ capacity: Int) -> ByteBuffer { Self.take(&plaintext, capacity) }
 
     /// An empty buffer for records; to be given back.
-    func takeOutput() -> ByteBuffer { Self.take(&output, 0) }
+    func takeOutput() -> ByteBuffer { Self.take(&outputs[next], 0) }
 
     /// Takes the buffer of the last plaintext back.
     func givePlaintext(_ buffer: consuming ByteBuffer) { Self.give(buffer, &plaintext) }
 
     /// Takes the buffer of the last records back.
-    func giveOutput(_ buffer: consuming ByteBuffer) { Self.give(buffer, &output) }
+    ///
+    /// - Parameters:
+    ///   - buffer: The buffer.
+    ///   - isHeld: Whether they leave later, so that the next records need other memory.
+    func giveOutput(_ buffer: consuming ByteBuffer, isHeld: Bool = false) {
+        Self.give(buffer, &outputs[next])
+        if isHeld { next = (next + 1) % outputs.count }
+    }
 
     private static func take(_ spare: inout ByteBuffer, _ capacity: Int) -> ByteBuffer {
         var buffer = ByteBuffer()

@@ -123,9 +123,11 @@ final class Endpoint {
         serverName: String? = nil,
         limits: TLSLimits = TLSLimits(),
         gate: TLSHandshakeGate? = nil,
-        plainHTTPAnswer: ByteBuffer? = nil
+        plainHTTPAnswer: ByteBuffer? = nil,
+        loop: EmbeddedEventLoop = EmbeddedEventLoop(),
+        scratch: TLSScratch? = nil
     ) throws {
-        channel = EmbeddedChannel()
+        channel = EmbeddedChannel(loop: loop)
         counted = try Counted()
         handler = try TLSHandler(
             context: context,
@@ -133,7 +135,8 @@ final class Endpoint {
             limits: limits,
             metrics: counted.metrics,
             gate: gate,
-            plainHTTPAnswer: plainHTTPAnswer
+            plainHTTPAnswer: plainHTTPAnswer,
+            scratch: scratch
         )
         try channel.pipeline.syncOperations.addHandlers([edge, handler, application])
     }
