@@ -107,7 +107,7 @@ let package = Package(
         part("Compression", ["CZlib"]),
         part("Files"),
         // Pure: values in, values out.
-        part("Drift", ["Features"]),
+        part("Drift", ["CKernels", "Features"]),
         part("Features"),
         part("NeuralNetwork", ["CKernels"]),
         // C.

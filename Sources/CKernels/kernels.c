@@ -17,6 +17,15 @@ typedef struct {
     int rectify;         // whether negative sums become 0
 } leeway_tile;
 
+// The terms of one row that are not zero, and where they meet a panel.
+typedef struct {
+    size_t count;
+    const uint16_t *places;  // which inputs they are, ascending
+    const float *values;
+    size_t step;             // columns of the panel
+    int rectify;
+} leeway_terms;
+
 // A part of one panel.
 typedef struct {
     size_t start;    // the first input
@@ -44,6 +53,12 @@ static const float leeway_erfc_terms[] = {
     1.9987511914223433e-03f,  -3.997111925855279e-04f, -1.9055131822824478e-02f,
     1.0275769978761673e-01f,  6.366209387779236e-01f,  1.1283791065216064f,
 };
+
+// Eight lanes at every level.
+typedef float leeway_eight __attribute__((vector_size(32)));
+typedef int32_t leeway_eight_ints __attribute__((vector_size(32)));
+typedef float leeway_eight_in_memory
+    __attribute__((vector_size(32), aligned(sizeof(float)), may_alias));
 
 #define NAMED(x) portable_##x
 #define TARGET
@@ -133,6 +148,12 @@ void leeway_forward_bytes(leeway_level level, leeway_layer layer, leeway_scaling
                           float *results)
 {
     DISPATCH(level, forward_bytes(layer, scaling, rows, panels, bias, results));
+}
+
+void leeway_picture(leeway_level level, size_t groups, leeway_picture_limits limits,
+                    const float *values, const float *places, leeway_picture_sums *sums)
+{
+    DISPATCH(level, picture(groups, limits, values, places, sums));
 }
 
 void leeway_scale_bytes(leeway_level level, size_t count, leeway_scaling scaling,

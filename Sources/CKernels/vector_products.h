@@ -210,6 +210,7 @@ enum { NAMED(block_rows) = 256, NAMED(block_size) = 256 * 512 };
 TARGET static void NAMED(forward)(leeway_layer layer, const float *rows, const float *panels,
                                   const float *bias, float *results)
 {
+    if (layer.rows == 1 && NAMED(forward_few)(layer, rows, panels, bias, results)) return;
     const size_t blocks = (layer.rows + NAMED(block_rows) - 1) / NAMED(block_rows);
     const size_t tall = (layer.rows + blocks - 1) / (blocks > 0 ? blocks : 1);
     const size_t parts = layer.rows > TALL

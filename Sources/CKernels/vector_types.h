@@ -11,6 +11,7 @@ typedef float NAMED(floats) __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t NAMED(ints) __attribute__((vector_size(LANES * sizeof(float))));
 typedef float NAMED(memory)
     __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef _Bool NAMED(bits) __attribute__((ext_vector_type(LANES)));
 
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #define LOAD(address) (*(const NAMED(memory) *)(address))

@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// How the pixels of an image lie in a raw row.
 package struct FrameGeometry: Codable, Sendable, Equatable {
     /// Rows of pixels.
@@ -94,7 +96,7 @@ package struct FrameReader: Sendable {
     private let white: Float
     private let usual: (lower: Float, upper: Float)
 
-    private struct Places: Sendable {
+    fileprivate struct Places: Sendable {
         var rows = SIMD8<Float>.zero
         var columns = SIMD8<Float>.zero
     }
@@ -126,23 +128,14 @@ package struct FrameReader: Sendable {
         var sums = FrameSums(white: white, usual: usual)
         let whole = pixels / 8
         let places = places.span
-        // Two passes, since the sums of one would not fit into the processor's registers.
-        for group in 0..<whole { sums.addLight(frame.group(at: group * 8)) }
-        for group in 0..<whole {
-            sums.addPlace(
-                frame.group(at: group * 8),
-                row: places[group].rows,
-                column: places[group].columns
-            )
-        }
+        sums.add(frame, places, groups: whole)
         let rest = pixels - whole * 8
         if rest > 0 {
             // Filled up with the last pixel, whose surplus is taken off again.
             let filling = frame[pixels - 1]
             var last = SIMD8<Float>(repeating: filling)
             for lane in 0..<rest { last[lane] = frame[whole * 8 + lane] }
-            sums.addLight(last)
-            sums.addPlace(last, row: places[whole].rows, column: places[whole].columns)
+            sums.add(last, row: places[whole].rows, column: places[whole].columns)
             sums.remove(filling, times: 8 - rest)
         }
         return summary(sums)
@@ -187,16 +180,50 @@ private struct FrameSums {
         (self.white, self.usual) = (white, usual)
     }
 
-    @inline(__always)
-    mutating func addLight(_ pixels: SIMD8<Float>) {
+    /// Adds the first groups of eight pixels, of which the picture and the places must have so many.
+    mutating func add(_ frame: Span<Float>, _ places: Span<FrameReader.Places>, groups: Int) {
+        precondition(frame.count >= groups * 8 && places.count >= groups)
+        let limits = leeway_picture_limits(
+            white: white,
+            lower: usual.lower,
+            upper: usual.upper
+        )
+        var found = leeway_picture_sums()
+        unsafe frame.withUnsafeBufferPointer { values in
+            unsafe places.withUnsafeBytes { places in
+                // Bounds: eight values a group and sixteen numbers a place, as was just checked.
+                unsafe leeway_picture(
+                    Self.level,
+                    groups,
+                    limits,
+                    values.baseAddress,
+                    places.baseAddress?.assumingMemoryBound(to: Float.self),
+                    &found
+                )
+            }
+        }
+        take(found)
+    }
+
+    /// Takes sums of C, whose arrays of eight have the form of vectors of eight.
+    private mutating func take(_ found: leeway_picture_sums) {
+        unsafe light += unsafeBitCast(found.light, to: SIMD8<Float>.self)
+        unsafe squares += unsafeBitCast(found.squares, to: SIMD8<Float>.self)
+        unsafe rowMoments += unsafeBitCast(found.row_moments, to: SIMD8<Float>.self)
+        unsafe columnMoments += unsafeBitCast(found.column_moments, to: SIMD8<Float>.self)
+        unsafe zeros &+= unsafeBitCast(found.zeros, to: SIMD8<Int32>.self)
+        unsafe saturated &+= unsafeBitCast(found.saturated, to: SIMD8<Int32>.self)
+        unsafe outside &+= unsafeBitCast(found.outside, to: SIMD8<Int32>.self)
+    }
+
+    private static let level = leeway_kernels_level()
+
+    /// Adds the last group.
+    mutating func add(_ pixels: SIMD8<Float>, row: SIMD8<Float>, column: SIMD8<Float>) {
         light += pixels
         squares += pixels * pixels
         zeros &-= (pixels .== 0).bits
         saturated &-= (pixels .>= white).bits
-    }
-
-    @inline(__always)
-    mutating func addPlace(_ pixels: SIMD8<Float>, row: SIMD8<Float>, column: SIMD8<Float>) {
         rowMoments += pixels * row
         columnMoments += pixels * column
         outside &-= ((pixels .< usual.lower) .| (pixels .> usual.upper)).bits

@@ -134,6 +134,38 @@ private struct Product {
         }
     }
 
+    @Test(
+        "a row that is mostly zeros has the bits that it has beside others",
+        arguments: [
+            (784, 64, 64), (784, 10, 64), (63, 130, 32), (300, 200, 48), (4097, 17, 16), (5, 3, 64),
+        ]
+    )
+    func fewTerms(inputs: Int, outputs: Int, panel: Int) {
+        // The shares of terms lie on both sides of where all are taken.
+        for share in [0, 1, 30, 60, 70, 100] {
+            let numbers = noise(3 * inputs, seed: UInt64(share))
+            let rows = Sheet(3, inputs) { row, input in
+                let isTerm = (input &* 7919 &+ row) % 100 < share
+                return isTerm ? numbers[row * inputs + input] : input % 2 == 0 ? 0 : -0.0
+            }
+            let product = Product(rows, outputs, panel: panel)
+            for level in levels {
+                for function in [leeway_identity, leeway_relu, leeway_gelu] {
+                    let together = product.forward(level, function)
+                    for row in 0..<3 {
+                        let alone = product.forward(level, function, rows: row..<row + 1)
+                        #expect(sameBits(alone.row(0), together.row(row)) && alone.isUntouched())
+                    }
+                }
+                guard outputs > 16 else { continue }
+                let part = product.forward(level, rows: 0..<1, columns: 16..<outputs)
+                let whole = product.forward(level, rows: 0..<1)
+                #expect(part.isUntouched(outside: 16..<outputs))
+                #expect(sameBits(Array(part.row(0)[16...]), Array(whole.row(0)[16...])))
+            }
+        }
+    }
+
     @Test("every function is applied to the whole sum, once", arguments: sizes)
     func functionsOfSums(rows: Int, inputs: Int, outputs: Int, panel: Int) {
         let product = Product(rows, inputs, outputs, panel: panel)

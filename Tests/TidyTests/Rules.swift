@@ -73,7 +73,7 @@ enum Layers {
         "Digest": ["COpenSSL"],
         "Compression": ["CZlib"],
         "Files": [],
-        "Drift": ["Features"],
+        "Drift": ["CKernels", "Features"],
         "Features": [],
         "NeuralNetwork": ["CKernels"],
     ]

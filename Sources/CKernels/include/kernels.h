@@ -12,7 +12,8 @@
 //
 // Results. Each element of a product is one sum, taken in ascending order of the inner index, so
 // that a row has the same bits alone, in any batch, in any tile and on any number of threads; so
-// has each element of a function. Between instruction sets the bits may differ, because only some
+// has each element of a function. A row that comes alone and is mostly zeros is taken without
+// them, which can only change the sign of a sum that is zero; weights must be finite for that. Between instruction sets the bits may differ, because only some
 // of them have a fused multiply-add.
 #pragma once
 
@@ -177,6 +178,31 @@ typedef struct {
 
 /// Drops numbers (Srivastava et al. 2014) in the inverted form; the same call drops their slopes.
 void leeway_drop(leeway_level level, leeway_dropout dropout, leeway_extent extent, float *values);
+
+/// What is counted and summed up of a picture's values, in eight lanes.
+typedef struct {
+    float light[8];
+    float squares[8];
+    float row_moments[8];
+    float column_moments[8];
+    int32_t zeros[8];
+    int32_t saturated[8];  // from white on
+    int32_t outside[8];    // below lower, or above upper
+} leeway_picture_sums;
+
+/// The limits of a picture's values.
+typedef struct {
+    float white;
+    float lower;
+    float upper;
+} leeway_picture_limits;
+
+/// Adds groups of eight values to the sums; each value's product is rounded before it is added, so
+/// that the bits are those of every instruction set.
+///
+/// places: for each group the rows of its values, and then their columns.
+void leeway_picture(leeway_level level, size_t groups, leeway_picture_limits limits,
+                    const float *values, const float *places, leeway_picture_sums *sums);
 
 /// The softmax of each row, shifted by its maximum so that nothing overflows.
 ///
