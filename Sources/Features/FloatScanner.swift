@@ -113,6 +113,11 @@ enum FloatScanner {
         while position < count {
             guard next < end else { return .doubt }
             let word = unsafe chunk(base, position)
+            if word == zeroPair, end &- next >= 2 {
+                unsafe zeroPairs(base, count, &position, out, &next, end)
+                unsafe skipSpace(base, count, &position)
+                continue
+            }
             if unsafe zeros(&position, word, out, &next, end) {
                 unsafe skipSpace(base, count, &position)
                 continue
@@ -145,6 +150,25 @@ enum FloatScanner {
         }
     }
 
+    /// Passes over pairs of `0.0,`, of which one stands at the position.
+    @inline(__always)
+    private static func zeroPairs(
+        _ base: UnsafeRawPointer,
+        _ count: Int,
+        _ position: inout Int,
+        _ out: UnsafeMutablePointer<Float>,
+        _ next: inout Int,
+        _ end: Int
+    ) {
+        repeat {
+            unsafe out[next] = 0
+            unsafe out[next &+ 1] = 0
+            next &+= 2
+            position &+= 8
+            // The position is below `count` or at most 7 above it, which the window covers.
+        } while unsafe chunk(base, position) == zeroPair && position < count && end &- next >= 2
+    }
+
     /// Passes over zeros that a comma follows, several at once: images are mostly background.
     ///
     /// - Returns: Whether there was one, at least.
@@ -158,13 +182,6 @@ enum FloatScanner {
     ) -> Bool {
         if word & 0xFFFF_FFFF == 0x1C00_1E00 {
             // `0.0,`
-            if word == 0x1C00_1E00_1C00_1E00, end &- next >= 2 {
-                unsafe out[next] = 0
-                unsafe out[next &+ 1] = 0
-                next &+= 2
-                position &+= 8
-                return true
-            }
             unsafe out[next] = 0
             next &+= 1
             position &+= 4
@@ -318,6 +335,8 @@ enum FloatScanner {
         return DecimalNumber.narrowed(scaled, slack: slack)
     }
 
+    /// `0.0,0.0,` as a chunk.
+    private static let zeroPair: UInt64 = 0x1C00_1E00_1C00_1E00
     /// `0.` as the first two bytes of a chunk.
     private static let zeroPoint: UInt64 = 0x1E00
     /// `-` as the first byte of a chunk.

@@ -143,10 +143,8 @@ package struct AccessLog: Sendable {
             "network.protocol.version",
             constant: request.head.minorVersion == 1 ? "1.1" : "1.0"
         )
-        request.head.withValue(of: "user-agent") { agent in
-            guard !agent.isEmpty else { return }
-            line.member("user_agent.original", agent, bytesMax: 256)
-        }
+        let agent = request.head.bytes(of: "user-agent")
+        if !agent.isEmpty { line.member("user_agent.original", agent, bytesMax: 256) }
     }
 
     private func writeResponse(_ log: ResponseLog, to line: inout JSONLine) {

@@ -68,6 +68,16 @@ enum ByteClass {
         byte &- 0x41 < 26 ? byte | 0x20 : byte
     }
 
+    /// Whether eight bytes are these eight ASCII characters without upper-case letters, but for the
+    /// case of letters.
+    @inline(__always)
+    static func isSame(_ word: UInt64, asLowercase wanted: UInt64) -> Bool {
+        // Bit 7 of a byte of `letters` says that the wanted character is one of a to z.
+        let letters = (wanted &+ 0x1f1f_1f1f_1f1f_1f1f) & ~(wanted &+ 0x0505_0505_0505_0505)
+        let mayDiffer = (letters & 0x8080_8080_8080_8080) >> 2
+        return (word ^ wanted) & ~mayDiffer == 0
+    }
+
     @inline(__always)
     private static func contains(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {
         byte < 128 && ((byte < 64 ? low : high) &>> UInt64(byte & 63)) & 1 == 1
@@ -159,17 +169,35 @@ extension Span<UInt8> {
     func equalsIgnoringCase(_ text: StaticString, in range: Range<Int>) -> Bool {
         let length = text.utf8CodeUnitCount
         guard range.count == length, range.upperBound <= count else { return false }
-        // Bounds: the buffer holds `utf8CodeUnitCount` bytes = `length`.
+        // Bounds: the buffer holds `utf8CodeUnitCount` bytes = `length`, and the range is within
+        // the span, as the guard has compared; words begin 8 bytes before `length` at the latest.
         return text.withUTF8Buffer { expected in
-            unsafe withUnsafeBufferPointer { bytes in
-                // Bounds: the range is within the span, as the guard has compared.
-                for index in 0..<length
-                where unsafe expected[index]
-                    != ByteClass.lowercase(bytes[range.lowerBound &+ index])
-                {
-                    return false
+            unsafe withUnsafeBytes { bytes in
+                let expected = UnsafeRawBufferPointer(expected)
+                guard length >= 8 else {
+                    for index in 0..<length
+                    where unsafe expected[index]
+                        != ByteClass.lowercase(bytes[range.lowerBound &+ index])
+                    {
+                        return false
+                    }
+                    return true
                 }
-                return true
+                // The last words overlap; names that are as long mostly differ at the end.
+                var index = length &- 8
+                while true {
+                    let wanted = unsafe expected.loadUnaligned(
+                        fromByteOffset: index,
+                        as: UInt64.self
+                    )
+                    let found = unsafe bytes.loadUnaligned(
+                        fromByteOffset: range.lowerBound &+ index,
+                        as: UInt64.self
+                    )
+                    guard ByteClass.isSame(found, asLowercase: wanted) else { return false }
+                    if index == 0 { return true }
+                    index = max(0, index &- 8)
+                }
             }
         }
     }

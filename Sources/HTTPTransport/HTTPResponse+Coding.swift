@@ -96,7 +96,7 @@ extension HTTPResponse {
     ///
     /// - Parameter head: The request's.
     /// - Returns: the response, which then says that it varies with the client's wish.
-    package func coded(for head: HTTPRequestHead) -> HTTPResponse {
+    package consuming func coded(for head: HTTPRequestHead) -> HTTPResponse {
         guard (Self.gzipBytesMin...Self.codedBytesMax).contains(body.readableBytes) else {
             return self
         }

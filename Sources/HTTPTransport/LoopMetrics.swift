@@ -4,8 +4,9 @@ internal import Telemetry
 /// The metric handles of one listener on one event loop, found without hashing a text.
 ///
 /// A series is made, with the registry's lock, when its first request comes; from then on it is
-/// found by route, method and status in a small table.
-struct LoopMetrics {
+/// found by route, method and status in a small table. An object, because copies of so many
+/// handles would be counted one by one.
+final class LoopMetrics {
     private struct Entry {
         let status: HTTPStatus
         let duration: Histogram
@@ -31,7 +32,7 @@ struct LoopMetrics {
     }
 
     /// Counts an answered request, as an example where one is given.
-    mutating func count(
+    func count(
         method: HTTPMethod,
         route: HTTPRoute,
         status: HTTPStatus,
@@ -91,7 +92,7 @@ struct LoopMetrics {
         shared.closed[Int(reason.rawValue)].increment(shard: shard)
     }
 
-    private mutating func duration(
+    private func duration(
         _ method: HTTPMethod,
         _ route: Int,
         _ status: HTTPStatus
@@ -106,7 +107,7 @@ struct LoopMetrics {
         return made
     }
 
-    private mutating func sizes(_ route: Int) -> (request: Histogram, response: Histogram) {
+    private func sizes(_ route: Int) -> (request: Histogram, response: Histogram) {
         if let request = requestBytes[route], let response = responseBytes[route] {
             return (request, response)
         }
@@ -116,3 +117,6 @@ struct LoopMetrics {
         return made
     }
 }
+
+@available(*, unavailable)
+extension LoopMetrics: Sendable {}

@@ -13,7 +13,7 @@ package final class LoopServices {
     private let clock: @Sendable () -> WallTime
     private let accessLog: AccessLog?
     private var tracer: LoopTracer?
-    var metrics: LoopMetrics
+    let metrics: LoopMetrics
     var identifiers: RequestIdentifierSource
     private var date: HTTPDate
     private var dateEnds = NIODeadline.uptimeNanoseconds(0)

@@ -134,6 +134,15 @@ package struct HTTPRequestHead: Sendable {
         try body(bytes.readableBytesUInt8Span.extracting(place(of: name) ?? 0..<0))
     }
 
+    /// The value of the first field of this name as raw bytes.
+    ///
+    /// - Parameter name: lower-case ASCII.
+    /// - Returns: empty when there is no such field.
+    @_lifetime(borrow self)
+    package borrowing func bytes(of name: StaticString) -> Span<UInt8> {
+        bytes.readableBytesUInt8Span.extracting(place(of: name) ?? 0..<0)
+    }
+
     /// The same for a name that is known only while the program runs.
     ///
     /// - Parameters:

@@ -89,17 +89,8 @@ extension HTTPRequest {
         case 1: break
         default: throw .input(.wrongHeaderLength(problem: "given more than once"))
         }
-        let length = head.withValue(of: "inference-header-content-length") { bytes -> Int? in
-            guard (1...15).contains(bytes.count) else { return nil }
-            var length = 0
-            for index in bytes.indices {
-                let digit = bytes[index] &- UInt8(ascii: "0")
-                guard digit <= 9 else { return nil }
-                length = length * 10 + Int(digit)
-            }
-            return length
-        }
-        guard let length else {
+        let bytes = head.bytes(of: "inference-header-content-length")
+        guard let length = bytes.decimal(digitsMax: 15) else {
             throw .input(.wrongHeaderLength(problem: "expected a number of bytes"))
         }
         return length

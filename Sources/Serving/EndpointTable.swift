@@ -67,7 +67,10 @@ package struct EndpointTable: Sendable {
 
     /// Looks a head up.
     func find(_ head: HTTPRequestHead) -> Match {
-        for entry in entries where entry.pattern.matches(head.pathBytes) {
+        let path = head.pathBytes
+        // By index, since each entry that is looked at would be retained and released.
+        for index in entries.indices where entries[index].pattern.matches(path) {
+            let entry = entries[index]
             for endpoint in entry.endpoints where endpoint.accepts(head.method) {
                 return .found(endpoint, entry.route)
             }

@@ -4,8 +4,9 @@ package import HTTPTransport
 ///
 /// `api` answers clients, `operations` the people and programs that run the appliance; the health
 /// endpoints are on both and never ask for a key. Routing, access control, the labels of metrics
-/// and the OpenAPI description are all made of this table.
-package struct Endpoint: Sendable {
+/// and the OpenAPI description are all made of this table. An object, since each request is given its
+/// endpoint.
+package final class Endpoint: Sendable {
     /// The method that it takes; `HEAD` stands for `GET`.
     package let method: HTTPMethod
     /// The path; `{model}`, `{version}` and `{label}` stand for one segment of it.

@@ -61,11 +61,14 @@ struct InstancesEncoder {
 extension ByteBuffer {
     /// Writes the probabilities of a row as an array.
     mutating func writeProbabilities(_ rows: borrowing AnswerRows, row: Int) {
-        writeInteger(UInt8(ascii: "["))
-        for index in 0..<rows.classCount {
-            if index > 0 { writeInteger(UInt8(ascii: ",")) }
-            writeJSON(rows.probability(row: row, of: index))
+        // A binary32's shortest text has at most fifteen bytes.
+        write(atMost: 16 * rows.classCount + 2) { writer in
+            writer.write("[")
+            for index in 0..<rows.classCount {
+                if index > 0 { writer.write(",") }
+                writer.write(text: rows.probability(row: row, of: index).description)
+            }
+            writer.write("]")
         }
-        writeInteger(UInt8(ascii: "]"))
     }
 }

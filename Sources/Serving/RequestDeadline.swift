@@ -44,14 +44,21 @@ extension HTTPRequest {
 extension HTTPRequestHead {
     /// The value of a field that is a whole number of at most nine digits; nil for anything else.
     fileprivate func milliseconds(of name: StaticString) -> Int64? {
-        withValue(of: name) { bytes in
-            guard (1...9).contains(bytes.count) else { return nil }
-            var value: Int64 = 0
-            for index in bytes.indices {
-                guard bytes[index] >= 0x30, bytes[index] <= 0x39 else { return nil }
-                value = value * 10 + Int64(bytes[index] - 0x30)
-            }
-            return value
+        bytes(of: name).decimal(digitsMax: 9).map { Int64($0) }
+    }
+}
+
+extension Span<UInt8> {
+    /// A number of at least one and at most so many decimal digits, 18 or fewer; nil for anything
+    /// else.
+    func decimal(digitsMax: Int) -> Int? {
+        guard (1...digitsMax).contains(count) else { return nil }
+        var value = 0
+        for index in indices {
+            let digit = self[index] &- UInt8(ascii: "0")
+            guard digit <= 9 else { return nil }
+            value = value &* 10 &+ Int(digit)
         }
+        return value
     }
 }

@@ -109,7 +109,7 @@ final class ServedModel {
                 model.bundle.reference,
                 sampling: settings.sampling[model.name] ?? RowSampling()
             ) : nil
-        engine = PredictionEngine(model.bundle.network)
+        engine = PredictionEngine(model.bundle)
     }
 
     /// Rows counted for the drift monitor since the last call.
@@ -153,8 +153,7 @@ final class ServedModel {
                 return .later(try enqueue(question, batching, deadline: deadline))
             }
             metrics.batches.inline.increment(shard: shard)
-            compute()
-            return .now(try finish(request, dialect, &times))
+            return .now(try finish(request, dialect, &times, computes: true))
         } catch {
             if error.isBadInput { monitor?.refused(request) }
             tally.failed(nanoseconds: times.sinceStart, isFault: error.isFault)
@@ -162,22 +161,28 @@ final class ServedModel {
         }
     }
 
-    /// Monitors and answers what was computed, here or by the batcher.
+    /// Monitors and answers what was computed by the batcher, or is computed here first.
     func finish(
         _ request: HTTPRequest,
         _ dialect: Dialect,
-        _ times: inout PredictionTimes
+        _ times: inout PredictionTimes,
+        computes: Bool = false
     ) throws(PredictionFailure) -> HTTPResponse {
+        // What a class holds is copied for each call that reads it; what is held here is not.
+        var rows = FeatureBatch()
+        swap(&rows, &batch)
+        defer { swap(&rows, &batch) }
+        if computes { engine.compute(rows.raw, rowCount: rows.rowCount) }
         try checkFinite()
-        let explanation = try explain()
+        let explanation = try explain(rows)
         times.endCompute(metrics, shard)
-        observe()
-        remember(request.name)
+        observe(rows)
+        remember(request.name, rows)
         times.monitor = times.end(.monitor, metrics, shard)
-        var response = respond(to: request, dialect, explanation, times)
+        var response = respond(to: request, rows, dialect, explanation, times)
         times.serialise = times.end(.serialise, metrics, shard)
         response.log.phases = times.phases
-        tally.succeeded(rowCount: batch.rowCount, times)
+        tally.succeeded(rowCount: rows.rowCount, times)
         if showsTimes { response.timing = times.header }
         return response
     }
@@ -222,10 +227,6 @@ final class ServedModel {
         }
     }
 
-    private func compute() {
-        engine.compute(batch.raw, rowCount: batch.rowCount, model.bundle)
-    }
-
     private func checkFinite() throws(PredictionFailure) {
         let row = engine.scratch.read { outputs -> Int? in
             let values = outputs.probabilities
@@ -238,11 +239,11 @@ final class ServedModel {
     }
 
     /// Never throws and never waits: what goes wrong here is no concern of the client.
-    private func observe() {
+    private func observe(_ batch: FeatureBatch) {
         engine.scratch.read { outputs in
             for row in 0..<batch.rowCount { count(row, outputs) }
-            if let row = watched.row, row < batch.rowCount { watch(row, outputs) }
-            if let shadow { putAside(shadow, outputs) }
+            if let row = watched.row, row < batch.rowCount { watch(row, of: batch, outputs) }
+            if let shadow { putAside(shadow, batch, outputs) }
         }
         let unusual = batch.counts
         for (count, counter) in [
@@ -254,7 +255,11 @@ final class ServedModel {
     }
 
     /// Shows the monitor a row; the batcher has sent its hidden layer.
-    private func watch(_ row: Int, _ outputs: borrowing InferenceScratch) {
+    private func watch(
+        _ row: Int,
+        of batch: FeatureBatch,
+        _ outputs: borrowing InferenceScratch
+    ) {
         let rows = ScoredRows(
             raw: batch.raw,
             logits: outputs.logits,
@@ -272,7 +277,11 @@ final class ServedModel {
         }
     }
 
-    private func putAside(_ shadow: ShadowTap, _ outputs: borrowing InferenceScratch) {
+    private func putAside(
+        _ shadow: ShadowTap,
+        _ batch: FeatureBatch,
+        _ outputs: borrowing InferenceScratch
+    ) {
         guard let row = shadow.choose(of: batch.rowCount) else { return }
         let (predicted, confidence) = answer(row, outputs)
         shadow.put(raw: batch.raw, row: row, predicted: predicted, confidence: confidence)
@@ -306,7 +315,7 @@ final class ServedModel {
     }
 
     /// Remembers the rows, for labels that come later.
-    private func remember(_ name: RequestName) {
+    private func remember(_ name: RequestName, _ batch: FeatureBatch) {
         guard let recent else { return }
         engine.scratch.read { outputs in
             recent.append(
@@ -321,7 +330,7 @@ final class ServedModel {
     }
 
     /// Explains the answers, where that is asked for.
-    private func explain() throws(PredictionFailure) -> Explanation? {
+    private func explain(_ batch: FeatureBatch) throws(PredictionFailure) -> Explanation? {
         if batch.options.explanation == nil { return nil }
         return try explainer.explain(batch, model.bundle) { row in
             engine.scratch.read { $0.predictedClass(row: row) }
@@ -330,6 +339,7 @@ final class ServedModel {
 
     private func respond(
         to request: HTTPRequest,
+        _ batch: FeatureBatch,
         _ dialect: Dialect,
         _ explanation: Explanation?,
         _ times: PredictionTimes

@@ -11,7 +11,7 @@ extension ServingLoop {
     /// - Parameters:
     ///   - request: What was asked.
     ///   - names: What the path names.
-    ///   - slot: The model.
+    ///   - index: The model's place among those of the loop.
     ///   - isPrediction: Whether a candidate may answer that is not named; else it is the stable
     ///     version that is told about.
     /// - Returns: The version.
@@ -19,30 +19,33 @@ extension ServingLoop {
     func chosen(
         for request: HTTPRequest,
         _ names: PathNames,
-        _ slot: Slot,
+        _ index: Int,
         isPrediction: Bool
     ) throws(PredictionFailure) -> ServedModel {
-        guard let stable = slot.served else {
-            throw slot.isUnloaded ? .unloaded(slot.name) : .notReady(slot.name)
+        guard let stable = models[index].served else {
+            let name = models[index].name
+            throw models[index].isUnloaded ? .unloaded(name) : .notReady(name)
         }
         let head = request.head
         if let range = names.version {
             if head.pathPart(range, is: stable.versionText) { return stable }
-            if let canary = slot.canary, head.pathPart(range, is: canary.versionText) {
+            if let canary = models[index].canary, head.pathPart(range, is: canary.versionText) {
                 return canary
             }
-            throw .versionNotLive(model: slot.name, live: stable.model.version)
+            throw .versionNotLive(model: stable.model.name, live: stable.model.version)
         }
         if let range = names.label {
             if ServedModel.labels.contains(where: { head.pathPart(range, is: $0) }) {
                 return stable
             }
-            if let canary = slot.canary, head.pathPart(range, is: ServedModel.canaryLabel) {
+            if let canary = models[index].canary,
+                head.pathPart(range, is: ServedModel.canaryLabel)
+            {
                 return canary
             }
-            throw .unknownLabel(model: slot.name)
+            throw .unknownLabel(model: stable.model.name)
         }
-        guard isPrediction, let route = slot.route else { return stable }
+        guard isPrediction, let route = models[index].route else { return stable }
         return route.choose(request, stable: stable)
     }
 

@@ -234,24 +234,25 @@ package final class ServingLoop: HTTPResponder {
         _ dialect: Dialect,
         isPrediction: Bool = false
     ) throws(PredictionFailure) -> ServedModel {
-        let slot = try slot(for: request, names, dialect)
-        return try chosen(for: request, names, slot, isPrediction: isPrediction)
+        let index = try slotIndex(for: request, names, dialect)
+        return try chosen(for: request, names, index, isPrediction: isPrediction)
     }
 
-    private func slot(
+    private func slotIndex(
         for request: HTTPRequest,
         _ names: PathNames,
         _ dialect: Dialect
-    ) throws(PredictionFailure) -> Slot {
+    ) throws(PredictionFailure) -> Int {
         if let range = names.model {
-            for slot in models where request.head.pathPart(range, is: slot.name) { return slot }
+            for index in models.indices
+            where request.head.pathPart(range, is: models[index].name) {
+                return index
+            }
             throw .unknownModel(request.head.pathText(range), known: settings.models)
         }
         let name = try modelName(request, dialect)
-        guard let slot = models.first(where: { $0.name == name }) else {
-            throw .unknownModel(name, known: settings.models)
-        }
-        return slot
+        for index in models.indices where models[index].name == name { return index }
+        throw .unknownModel(name, known: settings.models)
     }
 
     private func modelName(

@@ -1,4 +1,5 @@
 internal import Features
+internal import HTTPTransport
 internal import ModelStore
 internal import NIOCore
 
@@ -9,6 +10,10 @@ struct TensorEncoder {
     /// Each class's label as plain text.
     private let labels: [String]
     private let outputs: [TensorOutput]
+    /// Of each output `{"name":"class","datatype":"INT64","shape":[`.
+    private let openings: [ByteBuffer]
+    /// The same for the output of probabilities when it is asked for as texts of classes.
+    private let classOpening: ByteBuffer
 
     init(_ model: ActiveModel) {
         var head = ByteBuffer()
@@ -19,6 +24,14 @@ struct TensorEncoder {
         self.head = head
         labels = model.bundle.manifest.labels
         outputs = TensorOutput.all(of: model.bundle.manifest.task)
+        openings = outputs.map { Self.opening($0, $0.datatype) }
+        classOpening = Self.opening(.probabilities, .bytes)
+    }
+
+    private static func opening(_ output: TensorOutput, _ datatype: TensorDatatype) -> ByteBuffer {
+        ByteBuffer(
+            string: "{\"name\":\"\(output.name)\",\"datatype\":\"\(datatype.rawValue)\",\"shape\":["
+        )
     }
 
     /// Writes the body of an answer: the JSON, and after it the outputs that shall be binary.
@@ -81,33 +94,42 @@ struct TensorEncoder {
     ) {
         let output = outputs[requested.index]
         let classCount = min(requested.classCount, rows.classCount)
-        body.writeStaticString("{\"name\":\"")
-        body.writeString(output.name)
-        body.writeStaticString("\",\"datatype\":\"")
-        body.writeString(classCount > 0 ? "BYTES" : output.datatype.rawValue)
-        body.writeStaticString("\",\"shape\":[")
-        body.writeString("\(rows.rowCount)")
+        let isBinary = requested.isBinary ?? options.isBinary
         let width = classCount > 0 ? classCount : output == .probabilities ? rows.classCount : nil
-        if let width { body.writeString(",\(width)") }
-        guard requested.isBinary ?? options.isBinary else {
-            body.writeStaticString("],\"data\":[")
+        let start = binary.readableBytes
+        if isBinary {
+            if classCount > 0 {
+                writeBinaryClasses(rows, classCount, &binary)
+            } else {
+                writeBinaryNumbers(rows, output, &binary)
+            }
+        }
+        let size = binary.readableBytes - start
+        let opening = classCount > 0 ? classOpening : openings[requested.index]
+        // The literals and three numbers have 110 bytes at the most.
+        body.write(atMost: opening.readableBytes + 128) { body in
+            body.write(opening)
+            body.write(decimal: rows.rowCount)
+            if let width {
+                body.write(",")
+                body.write(decimal: width)
+            }
+            if isBinary {
+                body.write("],\"parameters\":{\"binary_data_size\":")
+                body.write(decimal: size)
+                body.write("}}")
+            } else {
+                body.write("],\"data\":[")
+            }
+        }
+        if !isBinary {
             if classCount > 0 {
                 writeClasses(rows, classCount, &body)
             } else {
                 writeNumbers(rows, output, &body)
             }
             body.writeStaticString("]}")
-            return
         }
-        let start = binary.readableBytes
-        if classCount > 0 {
-            writeBinaryClasses(rows, classCount, &binary)
-        } else {
-            writeBinaryNumbers(rows, output, &binary)
-        }
-        body.writeStaticString("],\"parameters\":{\"binary_data_size\":")
-        body.writeString("\(binary.readableBytes - start)")
-        body.writeStaticString("}}")
     }
 
     /// What led to the answers, as one more output: FP32 `[n, features]`.
@@ -163,17 +185,17 @@ struct TensorEncoder {
         _ output: TensorOutput,
         _ binary: inout ByteBuffer
     ) {
-        for row in 0..<rows.rowCount {
-            switch output {
-            case .probabilities:
-                for index in 0..<rows.classCount {
-                    let bits = rows.probability(row: row, of: index).bitPattern
-                    binary.writeInteger(bits, endianness: .little)
+        binary.write(atMost: rows.rowCount * max(8, 4 * rows.classCount)) { binary in
+            for row in 0..<rows.rowCount {
+                switch output {
+                case .probabilities:
+                    for index in 0..<rows.classCount {
+                        let value = rows.probability(row: row, of: index)
+                        binary.write(littleEndian: value.bitPattern)
+                    }
+                case .class: binary.write(littleEndian: Int64(rows.predictedClass(row: row)))
+                case .value: binary.write(littleEndian: rows.outputs[row].bitPattern)
                 }
-            case .class:
-                binary.writeInteger(Int64(rows.predictedClass(row: row)), endianness: .little)
-            case .value:
-                binary.writeInteger(rows.outputs[row].bitPattern, endianness: .little)
             }
         }
     }

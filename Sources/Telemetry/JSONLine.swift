@@ -285,14 +285,8 @@ package struct JSONLine: Sendable {
         _ separate: Bool,
         _ writer: inout LineWriter
     ) {
-        if separate { writer.write(UInt8(ascii: ",")) }
-        writer.write(UInt8(ascii: "\""))
-        // Bounds: the buffer is exactly the constant's bytes.
-        name.withUTF8Buffer { buffer in
-            _ = unsafe writer.write(escaping: buffer.span, limit: bytesMax)
-        }
-        writer.write(UInt8(ascii: "\""))
-        writer.write(UInt8(ascii: ":"))
+        // A name is a literal of the program, which has nothing to escape.
+        writer.write(name: name, separate: separate)
     }
 
     /// Writes a text with its quotes; false when it was cut.

@@ -73,6 +73,31 @@ struct LineBuffer: Sendable {
         text.withUTF8Buffer { unsafe write($0) }
     }
 
+    /// Writes a member's name with its quotes and colon, after a comma if there is one to write; all
+    /// of it or nothing.
+    @inline(__always)
+    mutating func write(name: StaticString, separate: Bool) {
+        let length = name.utf8CodeUnitCount
+        guard unsafe length &+ 4 <= memory.count &- count, let base = unsafe memory.baseAddress
+        else { return }
+        // Bounds: at most four bytes beside the name's, which the guard has compared.
+        var target = unsafe base + count
+        if separate {
+            unsafe target.pointee = UInt8(ascii: ",")
+            unsafe target += 1
+        }
+        unsafe target.pointee = UInt8(ascii: "\"")
+        unsafe target += 1
+        name.withUTF8Buffer { source in
+            guard let source = source.baseAddress else { return }
+            unsafe target.update(from: source, count: length)
+        }
+        unsafe target += length
+        unsafe target.pointee = UInt8(ascii: "\"")
+        unsafe target[1] = UInt8(ascii: ":")
+        count &+= length &+ (separate ? 4 : 3)
+    }
+
     /// Writes bytes.
     @inline(__always)
     mutating func write(_ bytes: Span<UInt8>) {
