@@ -27,40 +27,61 @@ struct BetSolver: Sendable {
         self.pseudoCount = Float(pseudoCount)
     }
 
-    /// Turns a stream's decayed counts into the logarithms of its bets.
+    /// Where a stream's numbers lie.
+    struct Place {
+        let stream: Int
+        let cells: Range<Int>
+        /// The lane group, and how many there are.
+        let group: Int
+        let groups: Int
+    }
+
+    /// Makes a stream's bets from its decayed counts.
     ///
-    /// - Returns: 1 in the lanes that bet, 0 in those whose guess lies in the ball; the logarithms
-    ///   of these are 0.
+    /// - Parameters:
+    ///   - place: The stream.
+    ///   - decayed: The counts, in units of `scale`.
+    ///   - scale: What a row counts for.
+    ///   - room: Working space for each bin.
+    ///   - payoffs: Gets what each bet pays; 1 in the lanes that do not bet.
+    /// - Returns: 1 in the lanes that bet, 0 in those whose guess lies in the ball.
     func solve(
-        stream: Int,
-        start: Int,
-        count: Int,
-        counts: inout MutableSpan<Lanes>
+        _ place: Place,
+        decayed: Span<Lanes>,
+        scale: Lanes,
+        room: inout MutableSpan<Lanes>,
+        payoffs: inout MutableSpan<Lanes>
     ) -> Lanes {
-        let reference = reference.span.extracting(start..<start + count)
-        let tolerance = Lanes(repeating: tolerances[stream])
-        var total = Lanes(repeating: pseudoCount)
-        for bin in 0..<count { total += counts[bin] }
-        let scale = 1 / total
+        let (start, count, groups) = (place.cells.lowerBound, place.cells.count, place.groups)
+        let reference = reference.span.extracting(place.cells)
+        let first = start * groups + place.group
+        let tolerance = Lanes(repeating: tolerances[place.stream])
+        let pseudo = pseudoCount * scale
+        var total = pseudo
+        for bin in 0..<count { total += decayed[first + bin * groups] }
+        let unit = 1 / total
         var above = Lanes.zero
         for bin in 0..<count {
             let share = reference[bin]
-            let guess = (counts[bin] + pseudoCount * share) * scale
-            counts[bin] = guess
+            let guess = (decayed[first + bin * groups] + pseudo * share) * unit
+            room[bin] = guess
             above += (guess - share).positive()
         }
         let isBetting = Lanes.zero.replacing(with: 1, where: above .> tolerance)
         guard isBetting != .zero else {
-            for bin in 0..<count { counts[bin] = .zero }
+            for bin in 0..<count { payoffs[first + bin * groups] = Lanes(repeating: 1) }
             return isBetting
         }
-        let high = 1 / highReciprocal(counts.span, reference, tolerance)
-        let low = 1 / lowReciprocal(counts.span, reference, tolerance)
+        let guesses = room.span.extracting(0..<count)
+        let most = (1 / highReciprocal(guesses, reference, tolerance))
+            .bounded(by: EvidenceBook.payoffMax)
+        let least = 1 / lowReciprocal(guesses, reference, tolerance)
         for bin in 0..<count {
-            let ratio = counts[bin] / reference[bin]
-            let most = ratio.replacing(with: high, where: ratio .> high)
-            let bet = most.replacing(with: low, where: most .< low)
-            counts[bin] = (fastLogarithm(bet) - EvidenceBook.margin) * isBetting
+            let ratio = guesses[bin] / reference[bin]
+            let capped = ratio.replacing(with: most, where: ratio .> most)
+            let bet = capped.replacing(with: least, where: capped .< least)
+            let payoff = bet * (1 - EvidenceBook.margin)
+            payoffs[first + bin * groups] = payoff.replacing(with: 1, where: isBetting .== 0)
         }
         return isBetting
     }
@@ -116,6 +137,9 @@ struct BetSolver: Sendable {
 extension SIMD4<Float> {
     @inline(__always)
     func positive() -> Self { replacing(with: 0, where: self .< 0) }
+
+    @inline(__always)
+    func bounded(by most: Float) -> Self { replacing(with: most, where: self .> most) }
 }
 
 /// The natural logarithm of positive numbers, to about seven digits.

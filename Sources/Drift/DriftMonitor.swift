@@ -130,7 +130,7 @@ package struct DriftMonitor: Sendable {
     /// The live rows in the window of panes.
     package var windowRows: Int { Int(clamping: window.rows) }
 
-    /// Begins the next of the window's twelve panes, in the place of the oldest.
+    /// Begins the next of the window's six panes, in the place of the oldest.
     ///
     /// The caller has the clock.
     package mutating func rotatePane() { window.rotate() }

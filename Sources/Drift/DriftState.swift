@@ -35,7 +35,8 @@ package struct DriftState: Codable, Sendable, Equatable {
         try require(streams == fresh.streams, "it is of another reference")
         let (saved, new) = (pages, fresh.pages)
         try require(
-            saved.decayed.count == new.decayed.count && saved.bets.count == new.bets.count
+            saved.decayed.count == new.decayed.count && saved.payoffs.count == new.payoffs.count
+                && saved.scales.count == new.scales.count
                 && saved.accounts.count == new.accounts.count
                 && points.count == fresh.points.count
                 && dependence.hasForm(of: fresh.dependence)
@@ -45,7 +46,10 @@ package struct DriftState: Codable, Sendable, Equatable {
         )
         try require(
             saved.decayed.allSatisfy { Self.isAmount($0) }
-                && saved.bets.allSatisfy { Self.isAmount($0 + Self.logarithmMax) }
+                && saved.scales.allSatisfy { Self.isAmount($0 - 1) }
+                && saved.payoffs.allSatisfy {
+                    Self.isAmount($0) && $0.max() <= EvidenceBook.payoffMax
+                }
                 && saved.accounts.allSatisfy { account in
                     Self.isAmount(account.wealth) && Self.isAmount(account.unspent)
                         && (0..<4).allSatisfy { [0, 1].contains(account.betting[$0]) }
@@ -55,9 +59,6 @@ package struct DriftState: Codable, Sendable, Equatable {
             "a number is out of range"
         )
     }
-
-    /// No bet's logarithm is as far from 0.
-    private static let logarithmMax: Float = 100
 
     private static func isAmount<Vector: SIMD>(_ vector: Vector) -> Bool
     where Vector.Scalar: BinaryFloatingPoint {

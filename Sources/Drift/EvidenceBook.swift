@@ -12,8 +12,9 @@
 /// e-detectors; with m = 1 a row it would be Shiryaev and Roberts', with the top-up it is a CUSUM
 /// that does not grow while nothing happens.)
 ///
-/// Four half-lives are worked on at once, each in a lane of a vector. Logarithms of bets are
-/// rounded down by ``margin`` a row, which is more than all rounding of 32-bit numbers.
+/// Four half-lives are worked on at once, each in a lane of a vector. What a bet pays is rounded
+/// down by ``margin``, which is more than all rounding of 32-bit numbers, and capped at
+/// ``payoffMax``, so that a block's product is a 32-bit number: less than fair is always valid.
 struct EvidenceBook: Sendable {
     /// One number for each of four half-lives.
     typealias Lanes = SIMD4<Float>
@@ -23,8 +24,12 @@ struct EvidenceBook: Sendable {
     /// Inside the leeway any e ≤ 1 is valid; wealth falls by one nat in so many rows, so that a
     /// passed disturbance fades.
     static let fadingRows = 2048.0
-    /// What is taken off the logarithm of every bet.
+    /// The part that is taken off what every bet pays.
     static let margin: Float = 4e-6
+    /// The most that a bet pays for a row: its 16th power is still a 32-bit number.
+    static let payoffMax: Float = 128
+    /// The most that is kept of an account of rows; what is not spent in time is forfeited.
+    static let unspentMax: Float = 4096
     /// Rows after which bets are made anew.
     static let refreshRows = 8
 
@@ -44,14 +49,17 @@ struct EvidenceBook: Sendable {
     let laneGroups: Int
     let pace: Pace
     let solver: BetSolver
-    private var guess: [Lanes]
+    private var room: [Lanes]
 
     /// What changes from block to block.
     struct Pages: Codable, Sendable, Equatable {
-        /// The decayed count of each cell; cells lie as in the layout, lane groups innermost.
+        /// The decayed count of each cell times the scale of its lanes; cells lie as in the layout,
+        /// lane groups innermost.
         var decayed: [Lanes]
-        /// ln e of each cell.
-        var bets: [Lanes]
+        /// What a new row counts for: it grows, so that rows before need not be made smaller.
+        var scales: [Lanes]
+        /// e of each cell.
+        var payoffs: [Lanes]
         /// The series, ordered by stream, lane groups innermost.
         var accounts: [Account]
         /// Rows since bets were made.
@@ -61,9 +69,9 @@ struct EvidenceBook: Sendable {
     /// What four series of a stream have.
     struct Account: Codable, Sendable, Equatable {
         /// The wealth.
-        var wealth = SIMD4<Double>.zero
+        var wealth = Lanes.zero
         /// What is left of the account of rows.
-        var unspent = SIMD4<Double>.zero
+        var unspent = Lanes.zero
         /// 1 where the series bets at all, else 0.
         var betting = Lanes.zero
     }
@@ -73,18 +81,13 @@ struct EvidenceBook: Sendable {
         let rows: Int
         let group: Int
         let groups: Int
-        let keep: Lanes
+        /// What a row of the block counts for, in the units of the scaled counts.
         let weight: Lanes
-        let fading: SIMD4<Double>
-        let fade: Float
-        let wealthMax: Double
+        let fading: Float
+        let wealthMax: Float
 
-        init(rows: Int, group: Int, groups: Int, pace: Pace) {
-            (self.rows, self.group, self.groups) = (rows, group, groups)
-            (keep, weight) = pace.step(rows: rows, group: group)
-            (fading, fade) = (pace.fading(rows: rows), pace.fade(rows))
-            wealthMax = pace.wealthMax
-        }
+        /// Whether it is a sum over replicas: too many rows for a product of 32-bit numbers.
+        var isSum: Bool { rows > BlockCounts.rowsMax }
     }
 
     init(profile: ReferenceProfile, settings: DriftSettings) {
@@ -112,10 +115,11 @@ struct EvidenceBook: Sendable {
         streamWealth = [Double](repeating: 0, count: profile.streams.count)
         pages = Pages(
             decayed: [Lanes](repeating: .zero, count: layout.cellCount * groups),
-            bets: [Lanes](repeating: .zero, count: layout.cellCount * groups),
+            scales: [Lanes](repeating: Lanes(repeating: 1), count: groups),
+            payoffs: [Lanes](repeating: Lanes(repeating: 1), count: layout.cellCount * groups),
             accounts: [Account](repeating: Account(), count: count)
         )
-        guess = [Lanes](repeating: .zero, count: ReferenceStream.binsMax)
+        room = [Lanes](repeating: .zero, count: ReferenceStream.binsMax)
     }
 
     /// A stream's wealth while nothing happens.
@@ -130,17 +134,45 @@ struct EvidenceBook: Sendable {
     mutating func fold(counts: Span<UInt32>, rows: Int) {
         if fixedShare > 0 { points.fold(counts, rows: rows) }
         for group in 0..<laneGroups {
-            let step = Step(rows: rows, group: group, groups: laneGroups, pace: pace)
-            Self.settle(counts, step, layout, pages.bets, &pages.decayed, &pages.accounts)
+            let (keep, weight) = pace.step(rows: rows, group: group)
+            pages.scales[group] /= keep
+            let step = Step(
+                rows: rows,
+                group: group,
+                groups: laneGroups,
+                weight: weight * pages.scales[group],
+                fading: pace.fading(rows: rows),
+                wealthMax: Float(pace.wealthMax)
+            )
+            Self.settle(counts, step, layout, pages.payoffs, &pages.decayed, &pages.accounts)
+            if pages.scales[group].max() > Self.scaleMax { rescale(group) }
         }
         for stream in streamWealth.indices { sumUp(stream) }
         pages.rowsSinceRefresh += rows
         guard pages.rowsSinceRefresh >= Self.refreshRows else { return }
         pages.rowsSinceRefresh = 0
         for group in 0..<laneGroups {
-            let place = (group, laneGroups)
-            Self.refresh(place, layout, solver, pages.decayed, &guess, &pages.bets, &pages.accounts)
+            Self.refresh(
+                (group, laneGroups),
+                layout,
+                solver,
+                (pages.decayed, pages.scales[group]),
+                &room,
+                &pages.payoffs,
+                &pages.accounts
+            )
         }
+    }
+
+    /// Beyond it counts are brought back to the scale 1.
+    private static let scaleMax: Float = 0x1p40
+
+    private mutating func rescale(_ group: Int) {
+        let factor = 1 / pages.scales[group]
+        for place in stride(from: group, to: pages.decayed.count, by: laneGroups) {
+            pages.decayed[place] *= factor
+        }
+        pages.scales[group] = Lanes(repeating: 1)
     }
 
     /// Takes all wealth and the accounts away; what was learnt of traffic stays.
@@ -163,8 +195,9 @@ struct EvidenceBook: Sendable {
 
     /// The decayed shares of a stream's bins and the rows they amount to.
     func decayedShares(stream: Int, memory: Int) -> (shares: [Double], rows: Double) {
+        let scale = Double(pages.scales[memory / 4][memory % 4])
         let counts = layout.cells(of: stream).map { cell in
-            Double(pages.decayed[cell * laneGroups + memory / 4][memory % 4])
+            Double(pages.decayed[cell * laneGroups + memory / 4][memory % 4]) / scale
         }
         let rows = counts.reduce(0, +)
         return (rows > 0 ? counts.map { $0 / rows } : counts, rows)
@@ -178,11 +211,11 @@ struct EvidenceBook: Sendable {
     }
 
     private mutating func sumUp(_ stream: Int) {
-        var sum = 0.0
+        var sum: Float = 0
         for group in 0..<laneGroups {
             sum += (pages.accounts[stream * laneGroups + group].wealth * pace.shares[group]).sum()
         }
-        streamWealth[stream] = sum + fixedShare * points.wealth(ofStream: stream)
+        streamWealth[stream] = Double(sum) + fixedShare * points.wealth(ofStream: stream)
     }
 
     /// Pays out the bets of four half-lives on a block, after topping up, and adds its counts to
@@ -191,25 +224,46 @@ struct EvidenceBook: Sendable {
         _ counts: Span<UInt32>,
         _ step: Step,
         _ layout: CellLayout,
-        _ allBets: [Lanes],
+        _ allPayoffs: [Lanes],
         _ allDecayed: inout [Lanes],
         _ allAccounts: inout [Account]
     ) {
-        let bets = allBets.span
+        let payoffs = allPayoffs.span
         var decayed = allDecayed.mutableSpan
         var accounts = allAccounts.mutableSpan
         let (starts, binCounts) = (layout.starts.span, layout.binCounts.span)
         for stream in starts.indices {
             let start = Int(starts[stream])
+            var product = Lanes(repeating: 1)
             var logarithm = Lanes.zero
-            for cell in start..<start + Int(binCounts[stream]) {
-                let count = Lanes(repeating: Float(counts[cell]))
-                let place = cell * step.groups + step.group
-                logarithm += count * bets[place]
-                decayed[place] = decayed[place] * step.keep + count * step.weight
+            // Blocks are small: most cells were not met, and are passed over four at a time.
+            for first in stride(from: start, to: start + Int(binCounts[stream]), by: 4) {
+                let four = counts.four(at: first)
+                guard four.isAnySet else { continue }
+                for lane in 0..<4 where four[lane] > 0 {
+                    let place = (first + lane) * step.groups + step.group
+                    let count = Float(four[lane])
+                    decayed[place] += count * step.weight
+                    if step.isSum {
+                        logarithm += count * fastLogarithm(payoffs[place])
+                    } else {
+                        for _ in 0..<four[lane] { product *= payoffs[place] }
+                    }
+                }
             }
-            accounts[stream * step.groups + step.group].payOut(logarithm, step)
+            let gain = step.isSum ? boundedExponential(logarithm) : product
+            accounts[stream * step.groups + step.group].payOut(gain, step)
         }
+    }
+
+    /// e to some power, but never more than 32-bit numbers hold; less than fair is valid.
+    private static func boundedExponential(_ x: Lanes) -> Lanes {
+        var result = Lanes.zero
+        for lane in 0..<4 {
+            let bounded = max(-80, min(80, Double(x[lane])))
+            result[lane] = Float(powerOfTwo(bounded / naturalLogarithm(2)))
+        }
+        return result
     }
 
     /// Makes the next bets of four half-lives from what they have learnt.
@@ -217,143 +271,60 @@ struct EvidenceBook: Sendable {
         _ place: (group: Int, groups: Int),
         _ layout: CellLayout,
         _ solver: BetSolver,
-        _ allDecayed: [Lanes],
-        _ allGuesses: inout [Lanes],
-        _ allBets: inout [Lanes],
+        _ counts: (decayed: [Lanes], scale: Lanes),
+        _ allRoom: inout [Lanes],
+        _ allPayoffs: inout [Lanes],
         _ allAccounts: inout [Account]
     ) {
-        let decayed = allDecayed.span
-        var room = allGuesses.mutableSpan
-        var bets = allBets.mutableSpan
+        let decayed = counts.decayed.span
+        var room = allRoom.mutableSpan
+        var payoffs = allPayoffs.mutableSpan
         var accounts = allAccounts.mutableSpan
         for stream in 0..<layout.streamCount {
-            let cells = layout.cells(of: stream)
-            for cell in cells {
-                room[cell - cells.lowerBound] = decayed[cell * place.groups + place.group]
-            }
             accounts[stream * place.groups + place.group].betting = solver.solve(
-                stream: stream,
-                start: cells.lowerBound,
-                count: cells.count,
-                counts: &room
+                BetSolver.Place(
+                    stream: stream,
+                    cells: layout.cells(of: stream),
+                    group: place.group,
+                    groups: place.groups
+                ),
+                decayed: decayed,
+                scale: counts.scale,
+                room: &room,
+                payoffs: &payoffs
             )
-            for cell in cells {
-                bets[cell * place.groups + place.group] = room[cell - cells.lowerBound]
-            }
         }
     }
 }
 
 extension EvidenceBook.Account {
-    /// Tops the wealth up, out of the account, and multiplies it by e to the power of what the
-    /// bets won; in the leeway it fades.
+    /// Tops the wealth up, out of the account, and multiplies it by what the bets won; in the
+    /// leeway, where nothing is won or lost, it fades.
     @inline(__always)
-    fileprivate mutating func payOut(_ logarithm: SIMD4<Float>, _ step: EvidenceBook.Step) {
-        let gain =
-            betting == .zero
-            ? step.fading
-            : fastExponential(SIMD4<Double>(logarithm + (1 - betting) * step.fade))
-        let floor = EvidenceBook.floor
-        let account = unspent + Double(step.rows)
+    fileprivate mutating func payOut(_ product: EvidenceBook.Lanes, _ step: EvidenceBook.Step) {
+        let floor = Float(EvidenceBook.floor)
+        let account = unspent + Float(step.rows)
         let affordable = account.replacing(with: floor, where: account .> floor)
         let wanted = affordable - wealth
         let topUp = wanted.replacing(with: 0, where: wanted .< 0)
+        let gain = product * (betting + (1 - betting) * step.fading)
         let won = (wealth + topUp) * gain
-        unspent = account - topUp
-        wealth = won.replacing(with: step.wealthMax, where: won .> step.wealthMax)
+        // Rounded down, as all that can be spent.
+        let left = (account - topUp) * (1 - 0x1p-21)
+        unspent = left.bounded(by: EvidenceBook.unspentMax)
+        wealth = won.bounded(by: step.wealthMax)
     }
 }
 
-/// How fast each half-life forgets.
-struct Pace: Sendable {
-    let wealthMax: Double
-    /// The weight of each lane in a stream's wealth; 0 for one that fills up.
-    let shares: [SIMD4<Double>]
-    private let halfLives: [SIMD4<Double>]
-    /// 2^(−n/h) for n rows, by lane group.
-    private let keep: [[SIMD4<Float>]]
-    /// The weight of each of n new rows, such that the weights of all rows sum to what they would
-    /// if the rows had come one by one.
-    private let weight: [[SIMD4<Float>]]
-
-    init(_ settings: DriftSettings, wealthMax: Double) {
-        self.wealthMax = wealthMax
-        let count = settings.halfLives.count
-        let share = (1 - settings.fixedShare) / Double(count)
-        var (shares, lives): ([SIMD4<Double>], [SIMD4<Double>]) = ([], [])
-        for first in stride(from: 0, to: count, by: 4) {
-            var (part, life) = (SIMD4<Double>.zero, SIMD4<Double>(repeating: 1))
-            for lane in 0..<min(4, count - first) {
-                part[lane] = share
-                life[lane] = settings.halfLives[first + lane]
-            }
-            shares.append(part)
-            lives.append(life)
-        }
-        self.shares = shares
-        halfLives = lives
-        keep = lives.map { life in
-            (0...BlockCounts.rowsMax).map { Self.step(rows: $0, life).keep }
-        }
-        weight = lives.map { life in
-            (0...BlockCounts.rowsMax).map { Self.step(rows: $0, life).weight }
-        }
-    }
-
-    /// For larger blocks, which are sums over replicas, the exact values are computed.
-    func step(rows: Int, group: Int) -> (keep: SIMD4<Float>, weight: SIMD4<Float>) {
-        guard rows > BlockCounts.rowsMax else { return (keep[group][rows], weight[group][rows]) }
-        return Self.step(rows: rows, halfLives[group])
-    }
-
-    /// What the logarithm of a wealth loses inside the leeway.
-    func fade(_ rows: Int) -> Float { -Float(rows) / Float(EvidenceBook.fadingRows) }
-
-    /// What is left of a wealth inside the leeway.
-    func fading(rows: Int) -> SIMD4<Double> {
-        fastExponential(SIMD4(repeating: Double(fade(rows))))
-    }
-
-    private static func step(
-        rows: Int,
-        _ halfLives: SIMD4<Double>
-    ) -> (keep: SIMD4<Float>, weight: SIMD4<Float>) {
-        var (keep, weight) = (SIMD4<Float>.zero, SIMD4<Float>.zero)
-        for lane in 0..<4 {
-            let kept = powerOfTwo(-Double(rows) / halfLives[lane])
-            let one = powerOfTwo(-1 / halfLives[lane])
-            keep[lane] = Float(kept)
-            weight[lane] = Float((1 - kept) / (1 - one) / Double(max(1, rows)))
-        }
-        return (keep, weight)
-    }
+extension SIMD4<Float> {
+    func sum() -> Float { x + y + z + w }
 }
 
-/// e to the power of numbers between −700 and 700, to about ten digits; in a fixed order of
-/// operations.
-@inline(__always)
-func fastExponential(_ x: SIMD4<Double>) -> SIMD4<Double> {
-    let high = x.replacing(with: 700, where: x .> 700)
-    let bounded = high.replacing(with: -700, where: high .< -700)
-    // Adding 1.5·2^52 rounds to a whole number k, which then stands in the lowest bits.
-    let shift = SIMD4<Double>(repeating: 0x1.8p52)
-    let shifted = bounded * 1.442_695_040_888_963_4 + shift
-    let k = shifted - shift
-    let r = bounded - k * 0.693_147_180_559_945_3
-    var series = r * (1.0 / 40_320) + SIMD4(repeating: 1.0 / 5_040)
-    series = series * r + SIMD4(repeating: 1.0 / 720)
-    series = series * r + SIMD4(repeating: 1.0 / 120)
-    series = series * r + SIMD4(repeating: 1.0 / 24)
-    series = series * r + SIMD4(repeating: 1.0 / 6)
-    series = series * r + SIMD4(repeating: 0.5)
-    series = series * r + SIMD4(repeating: 1)
-    series = series * r + SIMD4(repeating: 1)
-    let bits = unsafe unsafeBitCast(shifted, to: SIMD4<UInt64>.self)
-    let power =
-        ((bits &+ SIMD4(repeating: 1023)) & SIMD4(repeating: 0x7FF)) &<< SIMD4(repeating: 52)
-    return series * (unsafe unsafeBitCast(power, to: SIMD4<Double>.self))
-}
-
-extension SIMD4<Double> {
-    func sum() -> Double { x + y + z + w }
+extension SIMD4<UInt32> {
+    /// Whether a lane is not 0.
+    @inline(__always)
+    var isAnySet: Bool {
+        let halves = unsafe unsafeBitCast(self, to: SIMD2<UInt64>.self)
+        return halves.x | halves.y != 0
+    }
 }

@@ -19,7 +19,7 @@ package struct PerformanceMonitor: Sendable {
     package static let holdoutFailure = 0.001
     /// Windows of fewer rows say nothing.
     package static let rowsMin = 200
-    private static let paneCount = 12
+    private static let paneCount = 6
 
     /// Starts without evidence; nil for a version whose probabilities tell nothing.
     ///
@@ -53,7 +53,7 @@ package struct PerformanceMonitor: Sendable {
         return test.observe(losses: losses, counts: counts.losses.map { UInt64($0) })
     }
 
-    /// Begins the next of the window's twelve panes, in the place of the oldest.
+    /// Begins the next of the window's six panes, in the place of the oldest.
     ///
     /// The caller has the clock.
     package mutating func rotatePane() {

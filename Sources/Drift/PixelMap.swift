@@ -49,7 +49,7 @@ package struct PixelCounter: Sendable {
 package struct PixelWindow: Sendable {
     private let reference: PixelReference
     private let frame: FrameGeometry
-    private var sums: [Double]
+    private var sums: [Float]
     private var weight = 0.0
 
     /// Images, of those that are summed up, after which one counts half.
@@ -61,21 +61,22 @@ package struct PixelWindow: Sendable {
     package init?(_ profile: ReferenceProfile) {
         guard let reference = profile.pixels, let frame = profile.frame else { return nil }
         (self.reference, self.frame) = (reference, frame)
-        sums = [Double](repeating: 0, count: reference.means.count)
+        sums = [Float](repeating: 0, count: reference.means.count)
     }
 
     /// Takes in sums of images.
     package mutating func fold(_ live: PixelSums) {
         guard live.sums.count == sums.count else { return }
         let kept = powerOfTwo(-Double(live.rows) / Self.halfLife)
-        for index in sums.indices { sums[index] = sums[index] * kept + Double(live.sums[index]) }
+        let factor = Float(kept)
+        for index in sums.indices { sums[index] = sums[index] * factor + live.sums[index] }
         weight = weight * kept + Double(live.rows)
     }
 
     /// The map of what has changed; nil before there are images.
     package var map: PixelMap? {
         guard weight >= Self.rowsMin else { return nil }
-        return PixelMap(reference, frame, live: sums.map { Float($0 / weight) }, rows: weight)
+        return PixelMap(reference, frame, live: sums.map { $0 / Float(weight) }, rows: weight)
     }
 }
 

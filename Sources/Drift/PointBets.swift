@@ -19,6 +19,8 @@ struct PointBets: Sendable {
     private let wealthMax: Float
     /// The wealth of each cell.
     private(set) var wealth: [SIMD4<Float>]
+    /// The mean wealth of each stream's bets.
+    private var streamWealth: [Float]
 
     /// A bin that holds more of the reference than this wins too little to be bet on.
     private static let shareMax = 0.6
@@ -52,6 +54,7 @@ struct PointBets: Sendable {
         self.gains = gains
         self.shares = shares
         wealth = [SIMD4<Float>](repeating: .zero, count: layout.cellCount / 4)
+        streamWealth = [Float](repeating: 0, count: layout.streamCount)
     }
 
     /// Pays out the bets on a block.
@@ -60,52 +63,61 @@ struct PointBets: Sendable {
             let first = Int(layout.starts[stream]) / 4
             let groups = (Int(layout.binCounts[stream]) + 3) / 4
             // A stream without a number for some rows has bet on the others only.
-            var sum = SIMD4<UInt32>.zero
-            for group in first..<first + groups { sum &+= counts.four(at: group * 4) }
+            var (sum, most) = (SIMD4<UInt32>.zero, SIMD4<UInt32>.zero)
+            for group in first..<first + groups {
+                let four = counts.four(at: group * 4)
+                sum &+= four
+                most.replace(with: four, where: four .> most)
+            }
             let own = Int(sum.wrappedSum())
             guard own > 0, own <= Self.rowsMax else { continue }
-            let loss = losses[own]
-            let added = Float(rows)
-            for group in first..<first + groups {
-                let base = (wealth[group] + added) * loss
-                let gain = Self.power(gains[group], counts.four(at: group * 4))
-                let most = SIMD4(repeating: wealthMax)
-                let won = (base * gain).replacing(with: 0, where: gains[group] .== 0)
-                wealth[group] = won.replacing(with: most, where: won .> most)
-            }
+            let step = (rows: Float(rows), loss: losses[own], repeats: most.max())
+            streamWealth[stream] = shares[stream] * payOut(counts, first..<first + groups, step)
         }
+    }
+
+    /// Pays out one stream's bets; gives their wealth together.
+    @inline(__always)
+    private mutating func payOut(
+        _ counts: Span<UInt32>,
+        _ groups: Range<Int>,
+        _ step: (rows: Float, loss: Float, repeats: UInt32)
+    ) -> Float {
+        var sum = SIMD4<Float>.zero
+        for group in groups {
+            let (four, gain) = (counts.four(at: group * 4), gains[group])
+            var won = (wealth[group] + step.rows) * step.loss
+            // A power by one factor after another: few bins are met often in a block.
+            for times in 0..<step.repeats {
+                won = won.replacing(with: won * gain, where: four .> times)
+            }
+            won.replace(with: 0, where: gain .== 0)
+            won.replace(with: wealthMax, where: won .> wealthMax)
+            wealth[group] = won
+            sum += won
+        }
+        return sum.sum()
     }
 
     /// The mean wealth of a stream's bets.
-    func wealth(ofStream stream: Int) -> Double {
-        guard shares[stream] > 0 else { return 0 }
-        let first = Int(layout.starts[stream]) / 4
-        let groups = (Int(layout.binCounts[stream]) + 3) / 4
-        var sum = SIMD4<Float>.zero
-        for group in first..<first + groups { sum += wealth[group] }
-        return Double(sum.x + sum.y + sum.z + sum.w) * Double(shares[stream])
-    }
+    func wealth(ofStream stream: Int) -> Double { Double(streamWealth[stream]) }
 
     mutating func forget() {
         for group in wealth.indices { wealth[group] = .zero }
+        for stream in streamWealth.indices { streamWealth[stream] = 0 }
     }
 
     /// Puts saved wealth in place; its size has been compared.
-    mutating func restore(_ saved: [SIMD4<Float>]) { wealth = saved }
-
-    /// `base` to small whole powers, in a fixed order of multiplications.
-    @inline(__always)
-    private static func power(_ base: SIMD4<Float>, _ exponent: SIMD4<UInt32>) -> SIMD4<Float> {
-        var result = SIMD4<Float>(repeating: 1)
-        var square = base
-        var rest = exponent
-        while rest.max() > 0 {
-            let odd = (rest & 1) .== 1
-            result = result.replacing(with: result * square, where: odd)
-            square *= square
-            rest = rest &>> 1
+    mutating func restore(_ saved: [SIMD4<Float>]) {
+        wealth = saved
+        for stream in streamWealth.indices {
+            let first = Int(layout.starts[stream]) / 4
+            var sum = SIMD4<Float>.zero
+            for group in first..<first + (Int(layout.binCounts[stream]) + 3) / 4 {
+                sum += wealth[group]
+            }
+            streamWealth[stream] = shares[stream] * sum.sum()
         }
-        return result
     }
 }
 
@@ -113,6 +125,13 @@ extension Span<UInt32> {
     /// Four counts from `start` on.
     @inline(__always)
     func four(at start: Int) -> SIMD4<UInt32> {
-        SIMD4(self[start], self[start + 1], self[start + 2], self[start + 3])
+        precondition(start >= 0 && start + 4 <= count)
+        // Bounds: by the line above.
+        return unsafe SIMD4(
+            self[unchecked: start],
+            self[unchecked: start + 1],
+            self[unchecked: start + 2],
+            self[unchecked: start + 3]
+        )
     }
 }

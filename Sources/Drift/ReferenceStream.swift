@@ -116,8 +116,9 @@ package struct ReferenceStream: Codable, Sendable, Equatable {
     package let edges: [Float]
     /// For categories and classes: the bin of each index.
     package let binOfCategory: [UInt8]
-    /// What people read, one text for each bin.
-    package let labels: [String]
+    /// The texts of bins that do not follow from edges and roles; empty where they do, since they
+    /// would be most of a profile's memory.
+    private let ownLabels: [String]
     /// What each bin stands for.
     package let roles: [BinRole]
     /// The share of each bin in the hold-out, with half a row added to each; the sum is 1.
@@ -149,12 +150,16 @@ package struct ReferenceStream: Codable, Sendable, Equatable {
         self.source = source
         self.edges = edges
         self.binOfCategory = binOfCategory
-        self.labels = labels
         self.roles = roles
+        ownLabels = labels == Self.labels(edges: edges, roles: roles) ? [] : labels
         self.probabilities = probabilities
         self.samplingError = samplingError
     }
 
+    /// What people read, one text for each bin.
+    package var labels: [String] {
+        ownLabels.isEmpty ? Self.labels(edges: edges, roles: roles) : ownLabels
+    }
     /// The number of bins.
     package var binCount: Int { probabilities.count }
     /// Whether the bins have an order (missing values come last).
@@ -180,6 +185,49 @@ package struct ReferenceStream: Codable, Sendable, Equatable {
 }
 
 extension ReferenceStream {
+    /// Reads a stream; it is checked when a profile takes it.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try container.decode(String.self, forKey: .name),
+            kind: try container.decode(Kind.self, forKey: .kind),
+            source: try container.decode(StreamSource.self, forKey: .source),
+            edges: try container.decode([Float].self, forKey: .edges),
+            binOfCategory: try container.decode([UInt8].self, forKey: .binOfCategory),
+            labels: try container.decode([String].self, forKey: .labels),
+            roles: try container.decode([BinRole].self, forKey: .roles),
+            probabilities: try container.decode([Double].self, forKey: .probabilities),
+            samplingError: try container.decode(Double.self, forKey: .samplingError)
+        )
+    }
+
+    /// Writes a stream with the texts of all its bins.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(kind, forKey: .kind)
+        try container.encode(source, forKey: .source)
+        try container.encode(edges, forKey: .edges)
+        try container.encode(binOfCategory, forKey: .binOfCategory)
+        try container.encode(labels, forKey: .labels)
+        try container.encode(roles, forKey: .roles)
+        try container.encode(probabilities, forKey: .probabilities)
+        try container.encode(samplingError, forKey: .samplingError)
+    }
+
+    /// The texts of bins between edges, by what the bins stand for.
+    static func labels(edges: [Float], roles: [BinRole]) -> [String] {
+        roles.indices.map { bin in
+            switch roles[bin] {
+            case .missing: "missing"
+            case .below: "below"
+            case .above: "above"
+            case _ where bin < edges.count: "≤ \(edges[bin])"
+            default: edges.last.map { "> \($0)" } ?? "any"
+            }
+        }
+    }
+
     /// Refuses a stream that contradicts itself, so that counting needs no further check.
     func validate() throws(DriftError) {
         let bins = probabilities.count

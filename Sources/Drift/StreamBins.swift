@@ -95,14 +95,9 @@ struct StreamBins: Sendable, Equatable {
     }
 
     private mutating func name(isBelow: Bool, isAbove: Bool) {
-        for (index, edge) in edges.enumerated() {
-            if index == 0 && isBelow {
-                append("below", .below)
-            } else {
-                append("≤ \(edge)", .body)
-            }
-        }
-        append(isAbove ? "above" : edges.last.map { "> \($0)" } ?? "any", isAbove ? .above : .body)
+        roles = edges.indices.map { $0 == 0 && isBelow ? .below : .body }
+        roles.append(isAbove ? .above : .body)
+        labels = ReferenceStream.labels(edges: edges, roles: roles)
     }
 
     private mutating func append(_ label: String, _ role: BinRole) {

@@ -33,7 +33,7 @@ package actor DriftService {
     /// The tolerance of errors where none is given.
     private static let errorToleranceUsual = 0.02
     /// Seconds of one pane of the effect sizes' window.
-    private static let paneSeconds = 300
+    private static let paneSeconds = 600
 
     /// Prepares to watch; nothing happens before the first version goes live.
     ///

@@ -21,10 +21,15 @@ struct InputMonitor {
     private var cap: ClientCap?
     /// Requests since one was counted.
     private var skipped = 0
+    /// Rows counted since the last fetch.
+    private var rowsSinceFetch = 0
 
-    /// Rows of a block, at most; blocks are smaller when rows are few, since they are fetched ten
-    /// times a second.
-    static let blockRows = BlockCounts.rowsMax
+    /// Blocks that one fetch brings, about: where rows are few each is a block of its own, so that
+    /// no alarm waits for a block to fill, and where they are many folding does not cost too much.
+    static let blocksAimed = 128
+    /// Rows of a block, at most. It follows the rows between the two fetches before, never what is
+    /// in the rows, as the monitor's guarantee asks.
+    private var blockRows = 1
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096
     private static let sparesMin = 8
@@ -59,14 +64,14 @@ struct InputMonitor {
         binner.count(row, in: &block)
         pixels?.count(row.raw)
         performance?.count(row.probabilities)
-        if block.rowCount >= Self.blockRows { close() }
+        endRow()
     }
 
     /// Counts a request whose input was refused.
     mutating func refused(_ request: HTTPRequest) {
         guard isTurn(of: request) else { return }
         binner.countRefused(in: &block)
-        if block.rowCount >= Self.blockRows { close() }
+        endRow()
     }
 
     /// Takes what was counted of answers since the last time; nil when that is nothing.
@@ -78,6 +83,9 @@ struct InputMonitor {
     /// Takes all rows counted since the last time, and the number of those that were not.
     mutating func take() -> (blocks: [BlockCounts], dropped: DroppedRows) {
         if block.rowCount > 0 { close() }
+        let asked = (rowsSinceFetch + Self.blocksAimed - 1) / Self.blocksAimed
+        blockRows = min(BlockCounts.rowsMax, max(1, asked))
+        rowsSinceFetch = 0
         let taken = full
         full = []
         full.reserveCapacity(taken.count + Self.sparesMin)
@@ -85,6 +93,13 @@ struct InputMonitor {
         refill(min(taken.count + Self.sparesMin, Self.blocksMax))
         defer { dropped = DroppedRows() }
         return (taken, dropped)
+    }
+
+    private mutating func endRow() {
+        rowsSinceFetch += 1
+        // A sudden rush makes larger blocks at once.
+        let most = max(blockRows, 1 + full.count / Self.blocksAimed)
+        if block.rowCount >= min(most, BlockCounts.rowsMax) { close() }
     }
 
     private mutating func isTurn(of request: HTTPRequest) -> Bool {

@@ -33,7 +33,7 @@ package struct DriftBench: Sendable {
                 let (count, fold) = (shape.countNanoseconds, shape.foldNanoseconds)
                 let whole = shape.predictionNanoseconds
                 return """
-                    \(shape.name): \(shape.streams) streams
+                    \(shape.name): \(shape.streams) streams, blocks of \(shape.blockRows)
                       a prediction \(fixed(whole.median, 0)) ns (\(fixed(whole.minimum, 0)) to \
                     \(fixed(whole.maximum, 0))): counting \(fixed(count.median, 0)) on the request \
                     path, folding \(fixed(fold.median, 0)) off it
@@ -84,22 +84,31 @@ package struct DriftBench: Sendable {
     /// - Throws: `DriftError`, should a reference be impossible.
     package func run() throws -> Report {
         var report = Report()
-        report.shapes.append(try measure("image 28x28, 64 hidden units, 10 classes", .image))
-        report.shapes.append(try measure("table of 28 columns, 16 hidden units, 2 classes", .table))
+        for blockRows in [BlockCounts.rowsMax, 1] {
+            report.shapes.append(try measure(.image, blockRows))
+            report.shapes.append(try measure(.table, blockRows))
+        }
         return report
     }
 }
 
 extension DriftBench {
-    /// Rows as the service folds them.
-    private static let blockRows = BlockCounts.rowsMax
-
-    private func measure(_ name: String, _ kind: DriftBenchRows.Kind) throws -> Shape {
+    /// - Parameter blockRows: The rows of a block: the most that a busy service folds at once, or 1,
+    ///   as where rows are few.
+    private func measure(_ kind: DriftBenchRows.Kind, _ blockRows: Int) throws -> Shape {
         let live = DriftBenchRows(kind, count: 64, seed: 2)
+        let file = try JSONEncoder().encode(try Self.profile(kind))
         let empty = HeapMemory.bytesInUse
-        let profile = try Self.profile(kind)
+        // As a service has it: read from a bundle, with all that is kept of a model.
+        let profile = try JSONDecoder().decode(ReferenceProfile.self, from: file)
         let settings = try DriftSettings(falseAlarmInterval: 1e12)
         var monitor = DriftMonitor(profile: profile, settings: settings)
+        let health = ModelHealth(
+            profile.performance,
+            errorTolerance: 0.02,
+            falseAlarmInterval: 1e12
+        )
+        let pixels = PixelWindow(profile)
         let withMonitor = HeapMemory.bytesInUse
         var binner = StreamBinner(profile: profile)
         var block = BlockCounts(profile: profile)
@@ -107,25 +116,32 @@ extension DriftBench {
         var (counts, folds, sums): ([Double], [Double], [Double]) = ([], [], [])
         for round in 0..<rounds {
             let count = rows / rounds
-            let counting = Self.time(count) { Self.count(live, count, &binner, &block) }
-            let both = Self.time(count) { Self.fold(live, count, &binner, &block, &monitor) }
+            let counting = Self.time(count) {
+                Self.count(live, count, blockRows, &binner, &block)
+            }
+            let both = Self.time(count) {
+                Self.fold(live, count, blockRows, &binner, &block, &monitor)
+            }
             // The first round is for the caches and the clock of the processor.
             guard round > 0 || rounds == 1 else { continue }
             counts.append(counting)
             sums.append(both)
             folds.append(max(0, both - counting))
         }
+        let grown = HeapMemory.bytesInUse - withLoop
+        // They were there all the time.
+        _ = (health, pixels)
         return Shape(
-            name: name,
+            name: kind.name,
             streams: profile.streams.count,
-            blockRows: Self.blockRows,
+            blockRows: blockRows,
             countNanoseconds: EngineBench.Spread(counts),
             foldNanoseconds: EngineBench.Spread(folds),
             predictionNanoseconds: EngineBench.Spread(sums),
             modelBytes: withMonitor - empty,
             loopBytes: withLoop - withMonitor,
             rows: Int(monitor.rows),
-            grownBytes: HeapMemory.bytesInUse - withLoop
+            grownBytes: grown
         )
     }
 
@@ -138,6 +154,7 @@ extension DriftBench {
     private static func count(
         _ live: DriftBenchRows,
         _ count: Int,
+        _ blockRows: Int,
         _ binner: inout StreamBinner,
         _ block: inout BlockCounts
     ) {
@@ -152,6 +169,7 @@ extension DriftBench {
     private static func fold(
         _ live: DriftBenchRows,
         _ count: Int,
+        _ blockRows: Int,
         _ binner: inout StreamBinner,
         _ block: inout BlockCounts,
         _ monitor: inout DriftMonitor
@@ -170,12 +188,19 @@ extension DriftBench {
         let training = DriftBenchRows(kind, count: 4000, seed: 1)
         var builder = try ReferenceBuilder(
             layout: kind.layout(),
-            prediction: kind == .image ? .classes(count: 10) : .binary,
+            prediction: kind.shape,
             hiddenWidth: kind.hiddenWidth
         )
         try builder.addTraining(training.rows)
         try builder.addHoldout(training.rows)
-        return try builder.finish()
+        var profile = try builder.finish()
+        profile.performance = training.performance(kind)
+        if case .frame(let frame) = try kind.layout() {
+            var pixels = PixelBuilder(frame)
+            pixels?.add(raw: training.rows.raw)
+            profile.pixels = pixels?.finish()
+        }
+        return profile
     }
 }
 
@@ -185,6 +210,13 @@ struct DriftBenchRows {
         case image
         case table
 
+        var name: String {
+            switch self {
+            case .image: "image 28x28, 64 hidden units, 10 classes"
+            case .table: "table of 28 columns, 16 hidden units, 2 classes"
+            }
+        }
+        var shape: PredictionShape { self == .image ? .classes(count: 10) : .binary }
         var rawWidth: Int { self == .image ? 784 : 28 }
         var outputWidth: Int { self == .image ? 10 : 1 }
         var hiddenWidth: Int { self == .image ? 64 : 16 }
@@ -225,6 +257,18 @@ struct DriftBenchRows {
             let whole = kind == .image ? powers.reduce(0, +) : 1.01
             probabilities += powers.map { $0 / whole }
         }
+    }
+
+    /// What random labels say of the answers.
+    func performance(_ kind: Kind) -> PerformanceReference? {
+        var builder = PerformanceBuilder(shape: kind.shape, rowCount: count)
+        for row in 0..<count {
+            let outputs = probabilities.span.extracting(
+                row * kind.outputWidth..<(row + 1) * kind.outputWidth
+            )
+            builder.add(outputs: outputs, label: row % kind.shape.classCount)
+        }
+        return builder.finish()
     }
 
     var rows: ScoredRows {

@@ -102,6 +102,29 @@ import Testing
         #expect(monitor.evidence < high / 2)
     }
 
+    @Test("dependence is none for independent rows, and is measured where rows resemble the last")
+    func dependence() throws {
+        var generator = SeededGenerator(seed: 27)
+        let profile = try knownProfile([[0.5, 0.5], tenths])
+        var binner = StreamBinner(profile: profile)
+        var monitor = DriftMonitor(profile: profile, settings: try DriftSettings())
+        #expect(monitor.dependence(ofStream: 0).isNaN)
+        var last = (first: 0, second: 0)
+        for _ in 0..<1500 {
+            var block = BlockCounts(profile: profile)
+            for _ in 0..<16 {
+                // The first stream keeps its value in half of the rows: a correlation of a half.
+                if generator.uniform() < 0.5 { last.first = generator.draw([0.5, 0.5]) }
+                last.second = generator.draw(tenths)
+                let raw = [Float(last.first), Float(last.second)]
+                binner.count(raw: raw.span, probabilities: [0].span, in: &block)
+            }
+            monitor.fold(block)
+        }
+        #expect(abs(monitor.dependence(ofStream: 0) - 0.5) < 0.05)
+        #expect(abs(monitor.dependence(ofStream: 1)) < 0.05)
+    }
+
     @Test("the level says whether the model's answers have moved")
     func level() throws {
         var generator = SeededGenerator(seed: 25)

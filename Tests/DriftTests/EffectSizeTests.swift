@@ -80,7 +80,7 @@ import Testing
         let profile = try knownProfile([[0.5, 0.5]])
         var monitor = DriftMonitor(profile: profile, settings: try DriftSettings())
         monitor.fold(rows: [[UInt8]](repeating: [0], count: 100))
-        for _ in 0..<11 { monitor.rotatePane() }
+        for _ in 0..<5 { monitor.rotatePane() }
         monitor.fold(rows: [[UInt8]](repeating: [1], count: 300))
         #expect(monitor.windowRows == 400)
         #expect(monitor.windowCounts(ofStream: 0) == [100, 300])
@@ -88,6 +88,26 @@ import Testing
         monitor.rotatePane()
         #expect(monitor.windowCounts(ofStream: 0) == [0, 300])
         #expect(monitor.windowRows == 300)
+    }
+
+    @Test("closed panes hold counts beyond 16 bits, rounded by less than a hundred-thousandth")
+    func largePanes() throws {
+        let profile = try knownProfile([[0.5, 0.5]])
+        var block = BlockCounts(profile: profile)
+        for row in 0..<16 { block.add(bins: [row < 5 ? 0 : 1].span) }
+        for _ in 0..<14 {
+            let half = block
+            try block.add(half)
+        }
+        var monitor = DriftMonitor(profile: profile, settings: try DriftSettings())
+        monitor.fold(block)
+        let exact = monitor.windowCounts(ofStream: 0)
+        #expect(exact == [5 << 14, 11 << 14])
+        monitor.rotatePane()
+        monitor.fold(rows: [[UInt8]](repeating: [0], count: 3))
+        let rounded = monitor.windowCounts(ofStream: 0)
+        #expect(abs(Double(rounded[0]) - Double(exact[0] + 3)) <= 1e-5 * Double(exact[1]))
+        #expect(abs(Double(rounded[1]) - Double(exact[1])) <= 1e-5 * Double(exact[1]))
     }
 
     @Test("the Wasserstein distance of a shift is the shift, in standard deviations")

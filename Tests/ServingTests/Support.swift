@@ -68,6 +68,7 @@ final class ServingBench: Sendable {
         batching: BatchSettings,
         staging: StagingSettings?,
         drift: DriftSettings?,
+        sampling: RowSampling,
         tls: ListenerTLS?,
         folder: consuming TemporaryDirectory,
         group: MultiThreadedEventLoopGroup,
@@ -83,7 +84,8 @@ final class ServingBench: Sendable {
             rowsMax: 8,
             serverTiming: batching.mode != .inline,
             feedbackBytes: Dictionary(uniqueKeysWithValues: models.map { ($0, 1 << 16) }),
-            capturedModels: Set(models)
+            capturedModels: Set(models),
+            sampling: Dictionary(uniqueKeysWithValues: models.map { ($0, sampling) })
         )
         let batcher = try await Batcher.make(on: worker, threads: 2)
         let planner = BatchPlanner(
@@ -196,6 +198,7 @@ final class ServingBench: Sendable {
         batching: BatchSettings = BatchSettings(mode: .inline),
         staging: StagingSettings? = nil,
         drift: DriftSettings? = nil,
+        sampling: RowSampling = RowSampling(),
         tls: ListenerTLS? = nil,
         _ body: (ServingBench, WebClient) async throws -> Void
     ) async throws {
@@ -210,6 +213,7 @@ final class ServingBench: Sendable {
                 batching: batching,
                 staging: staging,
                 drift: drift,
+                sampling: sampling,
                 tls: tls,
                 folder: TemporaryDirectory(),
                 group: group,
