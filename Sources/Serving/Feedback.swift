@@ -40,33 +40,30 @@ struct LabelledRow: Sendable, Equatable {
 
 /// One model's ring on one event loop, and how labels are understood there.
 struct LabelledModel {
-    let name: String
-    let task: ModelTask
-    let labels: [String]
-    let schema: FeatureSchema
-    private(set) var ring: RecentPredictions
+    let meaning: Meaning
+    let ring: RecentPredictions
 
-    /// An empty ring for a version.
-    init(_ model: ActiveModel, bytesMax: Int, keepsRaw: Bool) {
-        let manifest = model.bundle.manifest
-        (name, task, labels) = (model.name, manifest.task, manifest.labels)
-        schema = manifest.schema
-        ring = RecentPredictions(
-            bytesMax: bytesMax,
-            width: model.bundle.network.outputWidth,
-            rawWidth: keepsRaw ? manifest.schema.rawWidth : 0
-        )
+    /// What rows and labels of a version mean.
+    struct Meaning: Sendable {
+        let name: String
+        let task: ModelTask
+        let labels: [String]
+        let schema: FeatureSchema
+
+        init(_ model: ActiveModel) {
+            let manifest = model.bundle.manifest
+            (name, task, labels) = (model.name, manifest.task, manifest.labels)
+            schema = manifest.schema
+        }
+
+        /// Whether a row that the other version answered can be judged by this one's labels.
+        func isShared(with other: Meaning) -> Bool {
+            other.task == task && other.labels == labels && other.schema.readsSameRows(as: schema)
+        }
     }
 
-    /// The same with the ring of the version before, where labels mean the same.
-    func goingOn(from before: LabelledModel?) -> LabelledModel {
-        guard let before, before.task == task, before.labels == labels,
-            before.schema.readsSameRows(as: schema)
-        else { return self }
-        var next = self
-        next.ring = before.ring
-        return next
-    }
+    private var task: ModelTask { meaning.task }
+    private var labels: [String] { meaning.labels }
 
     /// Joins a label with its row.
     func join(_ item: FeedbackItem) -> FeedbackOutcome {
@@ -74,13 +71,15 @@ struct LabelledModel {
         let key = RequestKey(Array(item.request.utf8).span)
         switch ring.take(key, row: item.row, if: truth != nil) {
         case .unknown: return .unknown
-        case .repeated: return .repeated(model: name)
+        case .repeated: return .repeated(model: meaning.name)
         case .found(let row):
-            guard let truth else { return .labelInvalid(model: name, expected: expected) }
+            guard let truth else {
+                return .labelInvalid(model: meaning.name, expected: expected)
+            }
             return .joined(
                 LabelledRow(
-                    model: name,
-                    schema: schema,
+                    model: meaning.name,
+                    schema: meaning.schema,
                     labels: labels,
                     truth: truth,
                     prediction: row

@@ -58,12 +58,12 @@ extension ServingLoop {
         _ version: PreparedVersion,
         _ stage: StagedRelease.Stage,
         _ settings: StagingSettings
-    ) -> ActiveModel? {
+    ) -> RetiredVersion? {
         guard let index = index(of: version.name), let served = version.served.take() else {
             return nil
         }
         let before = removeCandidate(version.name)
-        let labelled = version.labelled?.take()?.goingOn(from: models[index].labelled)
+        let labelled = version.labelled(after: models[index].labelled)
         served.recent = labelled?.ring
         models[index].route = ReleaseRoute(served, labelled, stage: stage, settings)
         tap(index, settings)
@@ -96,29 +96,27 @@ extension ServingLoop {
     /// Takes the candidate away.
     ///
     /// - Returns: It, so that the caller lets it go off this loop.
-    func removeCandidate(_ name: String) -> ActiveModel? {
+    func removeCandidate(_ name: String) -> RetiredVersion? {
         guard let index = index(of: name) else { return nil }
-        let route = models[index].route
+        var candidate = models[index].route?.candidate
         models[index].served?.shadow = nil
         models[index].route = nil
-        route?.candidate.isRetired = true
-        return route?.candidate.model
+        return RetiredVersion(taking: &candidate)
     }
 
     /// Puts the candidate in the place of the version that answers; nothing is made anew, and what
     /// it has counted goes on.
     ///
     /// - Returns: The version before, so that the caller lets it go off this loop.
-    func promoteCandidate(_ name: String) -> ActiveModel? {
+    func promoteCandidate(_ name: String) -> RetiredVersion? {
         guard let index = index(of: name), let route = models[index].route else { return nil }
-        let before = models[index].served
-        before?.isRetired = true
+        var before = models[index].served
         before?.shadow = nil
         if let labelled = route.labelled { models[index].labelled = labelled }
         models[index].route = nil
         models[index].served = route.candidate
         updateLargeModels()
-        return before?.model
+        return RetiredVersion(taking: &before)
     }
 
     /// Rows that were put aside for the candidate since the last call.

@@ -1,7 +1,7 @@
 package import Drift
 internal import Features
 package import HTTPTransport
-package import ModelStore
+internal import ModelStore
 internal import NIOCore
 internal import Telemetry
 
@@ -67,12 +67,12 @@ package final class ServingLoop: HTTPResponder {
     /// all of it was made before.
     ///
     /// - Returns: The version before, so that the caller lets it go off this loop.
-    package func install(_ version: PreparedVersion) -> ActiveModel? {
+    package func install(_ version: PreparedVersion) -> RetiredVersion? {
         let start = NIODeadline.now()
         guard let index = models.firstIndex(where: { $0.name == version.name }),
             let served = version.served.take()
         else { return nil }
-        let before = exchange(served, version.labelled?.take(), at: index)
+        let before = exchange(served, version.labelled(after: models[index].labelled), at: index)
         version.onLoop.observe(
             UInt64(max(0, (NIODeadline.now() - start).nanoseconds)),
             shard: shard
@@ -80,20 +80,18 @@ package final class ServingLoop: HTTPResponder {
         return before
     }
 
-    /// The part of the version before that is this loop's own ends here.
     private func exchange(
         _ served: ServedModel,
         _ labelled: LabelledModel?,
         at index: Int
-    ) -> ActiveModel? {
+    ) -> RetiredVersion? {
         models[index].isUnloaded = false
-        models[index].labelled = labelled?.goingOn(from: models[index].labelled)
-        served.recent = models[index].labelled?.ring
-        let before = models[index].served
-        before?.isRetired = true
+        models[index].labelled = labelled
+        served.recent = labelled?.ring
+        var before = models[index].served
         models[index].served = served
         updateLargeModels()
-        return before?.model
+        return RetiredVersion(taking: &before)
     }
 
     func updateLargeModels() {
@@ -103,14 +101,12 @@ package final class ServingLoop: HTTPResponder {
     /// Takes a model out of service.
     ///
     /// - Returns: The version that answered, so that the caller lets it go off this loop.
-    package func remove(_ name: String) -> ActiveModel? {
+    package func remove(_ name: String) -> RetiredVersion? {
         guard let index = models.firstIndex(where: { $0.name == name }) else { return nil }
-        defer {
-            models[index].served?.isRetired = true
-            models[index].served = nil
-        }
+        var before = models[index].served
+        models[index].served = nil
         models[index].isUnloaded = true
-        return models[index].served?.model
+        return RetiredVersion(taking: &before)
     }
 
     /// Has requests shown to a gate before they are read.

@@ -22,7 +22,7 @@ extension ServingLoops {
             let old = try await loop.eventLoop.submit {
                 loop.value.installCandidate(prepared, stage, settings)
             }.get()
-            if let old { before.append(old) }
+            if let old { before.append(old.model) }
         }
         return before
     }
@@ -48,7 +48,7 @@ extension ServingLoops {
         var before: [ActiveModel] = []
         for loop in loops {
             let old = try await loop.eventLoop.submit { loop.value.removeCandidate(name) }.get()
-            if let old { before.append(old) }
+            if let old { before.append(old.model) }
         }
         return before
     }
@@ -61,7 +61,7 @@ extension ServingLoops {
         var before: [ActiveModel] = []
         for loop in loops {
             let old = try await loop.eventLoop.submit { loop.value.promoteCandidate(name) }.get()
-            if let old { before.append(old) }
+            if let old { before.append(old.model) }
         }
         return before
     }

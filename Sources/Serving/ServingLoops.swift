@@ -1,5 +1,7 @@
+internal import Features
 package import ModelStore
 package import NIOCore
+internal import NeuralNetwork
 internal import Telemetry
 
 /// All event loops of the `api` listener, reached from the control path by messages.
@@ -64,7 +66,7 @@ package struct ServingLoops: Sendable {
         for (loop, maker) in zip(loops, makers) {
             let prepared = maker.make(model, metrics: metrics, policy: policy)
             let old = try await loop.eventLoop.submit { loop.value.install(prepared) }.get()
-            if let old { before.append(old) }
+            if let old { before.append(old.model) }
         }
         return before
     }
@@ -78,7 +80,7 @@ package struct ServingLoops: Sendable {
         var before: [ActiveModel] = []
         for loop in loops {
             let old = try await loop.eventLoop.submit { loop.value.remove(model) }.get()
-            if let old { before.append(old) }
+            if let old { before.append(old.model) }
         }
         return before
     }
@@ -118,19 +120,21 @@ struct VersionMaker: Sendable {
             settings: settings,
             shard: shard
         )
-        let labelled = settings.feedbackBytes[model.name].map { bytes in
-            Handover(
-                LabelledModel(
-                    model,
+        let ring = settings.feedbackBytes[model.name].map { bytes in
+            let keepsRaw = settings.capturedModels.contains(model.name)
+            return Handover(
+                RecentPredictions(
                     bytesMax: bytes,
-                    keepsRaw: settings.capturedModels.contains(model.name)
+                    width: model.bundle.network.outputWidth,
+                    rawWidth: keepsRaw ? model.bundle.manifest.schema.rawWidth : 0
                 )
             )
         }
         return PreparedVersion(
             name: model.name,
             served: Handover(served),
-            labelled: labelled,
+            meaning: LabelledModel.Meaning(model),
+            ring: ring,
             onLoop: metrics.swapOnLoop
         )
     }
@@ -140,8 +144,19 @@ struct VersionMaker: Sendable {
 package struct PreparedVersion: Sendable {
     let name: String
     let served: Handover<ServedModel>
-    /// Nil where labels find nothing.
-    let labelled: Handover<LabelledModel>?
+    let meaning: LabelledModel.Meaning
+    /// Where rows wait for their labels; nil where labels find nothing.
+    let ring: Handover<RecentPredictions>?
     /// How long the loop is held.
     let onLoop: Histogram
+
+    /// How labels find the rows of this version: in the ring of the version before where they mean
+    /// the same, so that no row is lost; this version's own then goes away off the loop.
+    func labelled(after before: LabelledModel?) -> LabelledModel? {
+        guard let ring else { return nil }
+        if let before, meaning.isShared(with: before.meaning) {
+            return LabelledModel(meaning: meaning, ring: before.ring)
+        }
+        return ring.take().map { LabelledModel(meaning: meaning, ring: $0) }
+    }
 }
