@@ -1,6 +1,7 @@
 """Leeway's monitor on the same streams, by `leeway bench drift-stream`: run lengths and delays."""
 
 import argparse
+import csv
 import json
 import pathlib
 import struct
@@ -14,12 +15,14 @@ from streams import AFTER, BEFORE, CELLS, WARM_UP, Records, Results, null_stream
 
 # name: options of the monitor. Tolerance 0 is what the peers have; 0.05 is the default of a model.
 VARIANTS = {
-    "leeway": ["--tolerance", "0"],
-    "leeway tolerance 0.05": ["--tolerance", "0.05"],
-    "leeway blocks of 1": ["--tolerance", "0", "--block", "1"],
+    "leeway": ["--tolerance", "0", "--block", "1"],
+    "leeway tolerance 0.05": ["--tolerance", "0.05", "--block", "1"],
+    "leeway blocks of 4": ["--tolerance", "0", "--block", "4"],
     "leeway blocks of 16": ["--tolerance", "0", "--block", "16"],
 }
 NULL_LENGTH = 20_000
+# The defaults of a model, for most streams and for those of rare values.
+TOLERANCE, RARE_TOLERANCE, RARE = 0.05, 0.01, ("tail", "quality")
 
 
 def write_streams(path, lines):
@@ -41,6 +44,31 @@ def run(leeway, folder, streams, change, options):
         raise SystemExit(f"{command}: exit code {process.returncode}")
 
 
+# Rows of a cell by which it is seen how far the shift moves the streams.
+DISTANCE_ROWS = 10_000
+
+
+def write_distances(options, folder, labels):
+    """For each cell the stream that surely moves farthest beyond its tolerance; below 0 none does."""
+    pictures = numpy.concatenate([im.read_idx(f"{folder}/{kind}.idx") for kind in KINDS])
+    path, rows = f"{folder}/cell.idx", []
+    for cell, (shift, fraction) in enumerate(CELLS):
+        drawn = shifted_stream(cell, 1_000_000, labels, after=DISTANCE_ROWS)[BEFORE:]
+        im.write_idx(path, pictures[drawn])
+        command = [options.leeway, "drift", "check", "--config", f"{folder}/leeway.yaml", "--json", path]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode not in (0, 5):
+            raise SystemExit(f"{command}: {done.stderr}")
+        beyond = {
+            stream["name"]: stream["moved_at_least"] - (RARE_TOLERANCE if stream["name"].split(".")[0] in RARE else TOLERANCE)
+            for stream in json.loads(done.stdout)["streams"]
+        }
+        name = max(beyond, key=beyond.get)
+        rows.append([options.data, shift, fraction, name, f"{beyond[name]:.4f}"])
+    with open(f"{options.results}/distance-{options.data}.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["data", "shift", "fraction", "stream", "beyond_tolerance"], *rows])
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--leeway", required=True)
@@ -55,6 +83,7 @@ def main():
     numbers = [(cell, number) for cell in range(len(CELLS)) for number in range(options.seeds)]
     write_streams(f"{folder}/null-streams.idx", null_streams(options.nulls, NULL_LENGTH))
     write_streams(f"{folder}/streams.idx", numpy.stack([shifted_stream(cell, number, labels) for cell, number in numbers]))
+    write_distances(options, folder, labels)
     results = Results(options.results, options.data, "leeway")
     for name, variant in VARIANTS.items():
         nulls = [record for _, record in run(options.leeway, folder, f"{folder}/null-streams.idx", WARM_UP, variant)]

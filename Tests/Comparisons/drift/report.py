@@ -59,6 +59,15 @@ def compared(cells, variant):
     return lines
 
 
+def inside(folder):
+    """{data: [cells in which no stream surely moves by more than a model's default tolerance]}."""
+    found = collections.defaultdict(list)
+    for row in tables(folder, "distance-*.csv"):
+        if float(row["beyond_tolerance"]) <= 0:
+            found[row["data"]].append((row["shift"], float(row["fraction"])))
+    return found
+
+
 def power(folder):
     """{data: {method: {rows: [detected, trials, false, null trials]}}}."""
     found = collections.defaultdict(lambda: collections.defaultdict(lambda: collections.defaultdict(lambda: [0, 0, 0, 0])))
@@ -142,11 +151,14 @@ def delay_part(folder, page):
     for data, cells in delays(folder).items():
         for variant in sorted({name for cell in cells.values() for name in cell if name.startswith("leeway")}):
             lines = compared(cells, variant)
-            seen = [line for line in lines if line[4] != "unseen"]
+            within = inside(folder)[data] if "tolerance" in variant else []
+            seen = [line for line in lines if line[4] != "unseen" and line[0] not in within]
             kept = sum(line[4] == "not worse" for line in seen)
             near = sum(line[4] == "worse within the error" for line in seen)
             beyond = [f"{c[0]} {c[1]:g} ({m[0]:.0f} to {b[0]:.0f})" for c, m, _, b, v in seen if v.startswith("beyond")]
             words = f"{data}, {variant}: not worse in {kept} of {len(seen)} cells ({kept / max(1, len(seen)):.0%}), "
+            if within:
+                words += f"not counted, inside the tolerance: {', '.join(f'{shift} {fraction:g}' for shift, fraction in within)}; "
             words += f"{near} more within two standard errors; beyond 1.5 x + 32: {', '.join(beyond) or 'none'}"
             print(words)
             page.append(f"<h2>Delay: {html.escape(words)}</h2>")

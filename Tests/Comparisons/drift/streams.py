@@ -25,12 +25,12 @@ def null_streams(count, length, seed=7):
     return random.integers(0, POOL, (count, length)).astype(numpy.int32)
 
 
-def shifted_stream(cell, number, labels, seed=11):
+def shifted_stream(cell, number, labels, seed=11, after=AFTER):
     shift, fraction = CELLS[cell]
     random = numpy.random.default_rng((seed, cell, number))
     mixture = im.Mixture(shift, fraction, labels)
     before = random.integers(0, POOL, BEFORE)
-    rows, changed = mixture.draw(AFTER, random)
+    rows, changed = mixture.draw(after, random)
     after = rows + numpy.where(changed, KINDS.index(mixture.kind) * POOL, 0)
     return numpy.concatenate([before, after]).astype(numpy.int32)
 
