@@ -48,7 +48,7 @@ package struct DriftCheckPage: Sendable {
         body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);\
         max-width:72rem;margin:2rem auto;padding:0 1rem}
         h1{font-size:1.4rem}h1.bad,td.bad{color:var(--bad)}h1.good{color:var(--good)}
-        table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+        table{border-collapse:collapse;display:block;overflow-x:auto;font-variant-numeric:tabular-nums}
         th,td{text-align:right;padding:.2rem .6rem;border-bottom:1px solid var(--line)}
         th:first-child,td:first-child{text-align:left}
         .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.5rem;\
