@@ -234,10 +234,14 @@ def small(report, options, space):
     with serve(options, space, "small", [64]) as server:
         body = bodies(space.folder("small"))
         rates = {count: [] for count in (16, 32, 64, 256, 1000, 2000)}
+        busy = {count: [] for count in rates}
         for _ in range(options.rounds):
             for count in rates:
+                before, started = sum(threads_seconds(server).values()), time.monotonic()
                 with Health(server) as health:
                     load = h2load(server, body, options, count)
+                spent = sum(threads_seconds(server).values()) - before
+                busy[count].append(spent / (time.monotonic() - started))
                 rates[count].append((load, health))
         report.figure("processor seconds in all", round(sum(threads_seconds(server).values()), 1))
         peak = max(statistics.median(load.rate() for load, _ in rates[c]) for c in (16, 32, 64))
@@ -246,6 +250,9 @@ def small(report, options, space):
             tail = statistics.median(load.quantiles()[1] for load, _ in runs)
             report.figure(f"{count} connections: requests/s, share of peak, p99 (ms)",
                           f"{rate:.0f}, {rate / peak:.3f}, {tail:.1f}")  # fmt: skip
+            # Less than all of it: the load is what cannot do more.
+            report.figure(f"{count} connections: share of its core that the server used",
+                          f"{statistics.median(busy[count]):.2f}")  # fmt: skip
             if count < 256:
                 continue
             statuses = {status for load, _ in runs for _, status, _ in load.answers}

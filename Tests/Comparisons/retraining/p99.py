@@ -110,6 +110,7 @@ def main():
         pairs=(10, "how many pairs"),
         rows=(60_000, "training rows"),
         epochs=(10, "passes over them"),
+        threads=(0, "threads of the trainer; 0 leaves it to Leeway"),
         hidden=("64", "widths of the hidden layers"),
         connections=(50, "kept connections"),
         rate=(0, "requests a second; 0 is half of what saturates the server"),
@@ -124,7 +125,7 @@ def main():
         train = write_images(space, "train", options.rows, 28, 10, randoms)
         test = write_images(space, "test", min(10_000, options.rows), 28, 10, randoms)
         model = image_model("bars", (28, 28), 10, train, test, network={"hidden": hidden},
-                            training={"epochs": options.epochs},
+                            training={"epochs": options.epochs, "threads": options.threads},
                             retrain={"margin": 1, "keep": 3})  # fmt: skip
         configuration = write_configuration(space, [model], log={"access": "off"})
         leeway = Leeway(options, configuration)
