@@ -27,8 +27,10 @@ struct InputMonitor {
     /// Blocks that one fetch brings, about: where rows are few each is a block of its own, so that
     /// no alarm waits for a block to fill, and where they are many folding does not cost too much.
     static let blocksAimed = 128
-    /// Rows of a block, at most. It follows the rows between the two fetches before, never what is
-    /// in the rows, as the monitor's guarantee asks.
+    /// Rows of a block, at most.
+    ///
+    /// It follows the rows between the two fetches before, never what is in the rows, as the
+    /// monitor's guarantee asks.
     private var blockRows = 1
     /// Blocks that wait at most; more would mean that nobody fetches them.
     static let blocksMax = 4096

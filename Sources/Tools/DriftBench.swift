@@ -93,8 +93,7 @@ package struct DriftBench: Sendable {
 }
 
 extension DriftBench {
-    /// - Parameter blockRows: The rows of a block: the most that a busy service folds at once, or 1,
-    ///   as where rows are few.
+    /// Blocks are of the most rows that a busy service folds at once, or of 1, as where rows are few.
     private func measure(_ kind: DriftBenchRows.Kind, _ blockRows: Int) throws -> Shape {
         let live = DriftBenchRows(kind, count: 64, seed: 2)
         let file = try JSONEncoder().encode(try Self.profile(kind))
