@@ -41,8 +41,8 @@ extension ModelSettings {
             doc: "how a candidate comes to the clients with release: staged"
         )
         staged = StagingSettings(&part)
-        part = section.section("drift", doc: "how live inputs are watched")
-        drift = DriftChoices(&part)
+        var watching = section.section("drift", doc: "how live inputs are watched")
+        drift = DriftChoices(&watching)
         part = section.section("feedback", doc: "labels that come after the predictions")
         feedback = FeedbackSettings(&part)
         part = section.section("capture", doc: "labelled rows that are kept for a retraining")
@@ -50,6 +50,7 @@ extension ModelSettings {
         part = section.section("batching", doc: "who computes predictions: event loops or batcher")
         batching = BatchingChoices(&part)
         check(section)
+        checkSeason(watching)
         section.finish()
     }
 
@@ -84,6 +85,19 @@ extension ModelSettings {
         }
         if section.isPresent && input.kind == .table && data.format == .idx {
             section.report("tables come as csv files: set data.format: csv", key: "data")
+        }
+    }
+
+    /// What `drift.season_column` cannot be; reported at its own place.
+    private func checkSeason(_ section: SettingsSection) {
+        guard let column = drift.seasonColumn else { return }
+        func report(_ problem: String) { section.report(problem, key: "season_column") }
+        if input.kind == .image {
+            report("images have no column with their rows' time: only a table can have a season")
+        } else if column == input.target {
+            report("\(column) is the target (input.target): name a column with the rows' time")
+        } else if input.columns.contains(where: { $0.name == column }) {
+            report("\(column) is an input (input.columns): the rows' time cannot be one")
         }
     }
 }
@@ -217,6 +231,10 @@ extension DriftChoices {
             in: 0...1_000_000,
             doc: "rows of one client address that are looked at, on one event loop; 0 is no limit"
         )
+        seasonColumn = section.optionalString(
+            "season_column",
+            doc: "table column with each row's time, no input: reference by hour of the week (UTC)"
+        ).flatMap { $0.isEmpty ? nil : $0 }
         section.finish()
     }
 }

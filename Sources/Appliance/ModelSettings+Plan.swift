@@ -30,7 +30,8 @@ extension ModelSettings {
             release: planRelease,
             retention: retrain.retention,
             decompressedBytesMax: settings.downloads.decompressedBytesMax,
-            data: data.policy.policy(captureFolder: "\(settings.state)/capture/\(name)")
+            data: data.policy.policy(captureFolder: "\(settings.state)/capture/\(name)"),
+            seasonColumn: drift.seasonColumn
         )
     }
 

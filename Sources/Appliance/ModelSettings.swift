@@ -279,6 +279,9 @@ package struct DriftChoices: Sendable, Equatable {
     package var sampleEvery: Int
     /// Rows of one client that are looked at in a second; 0 for no limit.
     package var clientRowsPerSecond: Int
+    /// A table's column with each row's time: the reference then depends on the hour of the week;
+    /// nil for none.
+    package var seasonColumn: String?
 }
 
 /// How labels find the rows that were predicted.

@@ -13,11 +13,12 @@ struct BetSolver: Sendable {
         _ profile: ReferenceProfile,
         _ layout: CellLayout,
         _ tolerances: [Double],
-        pseudoCount: Double
+        pseudoCount: Double,
+        season: Int = 0
     ) {
         var reference = [Float](repeating: 0, count: layout.cellCount)
-        for (index, stream) in profile.streams.enumerated() {
-            for (bin, share) in stream.probabilities.enumerated() {
+        for index in profile.streams.indices {
+            for (bin, share) in profile.shares(ofStream: index, season: season).enumerated() {
                 reference[Int(layout.starts[index]) + bin] = Float(share)
             }
         }

@@ -44,6 +44,8 @@ package struct BlockCounts: Sendable, Equatable {
     private(set) var repeats: [SIMD2<UInt32>]
     /// The rows counted.
     package private(set) var rowCount = 0
+    /// The group of hours in which all its rows were scored (``SeasonClock``); 0 without a season.
+    package var season: UInt8 = 0
 
     /// Makes an empty block.
     package init(profile: ReferenceProfile) {
@@ -77,9 +79,10 @@ package struct BlockCounts: Sendable, Equatable {
 
     /// Adds the counts of another block.
     ///
-    /// - Throws: ``DriftError/foreignCounts`` when its bins are of another profile.
+    /// - Throws: ``DriftError/foreignCounts`` when its bins are of another profile, or its rows of
+    ///   other hours.
     package mutating func add(_ other: BlockCounts) throws(DriftError) {
-        guard other.layout == layout else { throw .foreignCounts }
+        guard other.layout == layout, other.season == season else { throw .foreignCounts }
         for cell in counts.indices { counts[cell] &+= other.counts[cell] }
         for stream in repeats.indices { repeats[stream] &+= other.repeats[stream] }
         rowCount += other.rowCount

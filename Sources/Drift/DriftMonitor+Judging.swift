@@ -111,7 +111,7 @@ extension DriftMonitor {
             halfLife: book.halfLives[memory],
             changedAfterRow: restRows[index],
             labels: stream.labels,
-            reference: stream.probabilities,
+            reference: shares(ofStream: index),
             live: live.shares,
             liveRows: live.rows,
             windowCounts: windowCounts(ofStream: index)

@@ -25,6 +25,8 @@ package struct DriftMonitor: Sendable {
     private var window: CountWindow
     private var tally: QualityTally
     private var dependence: DependenceGauge
+    /// Which hours are in force, and whose rows the window has; nil without a season.
+    private(set) var seasonWindow: SeasonWindow?
     private(set) var restRows: [UInt64]
     /// The weight of each stream's wealth.
     let weights: [Double]
@@ -39,6 +41,7 @@ package struct DriftMonitor: Sendable {
         dependence = DependenceGauge(streams: profile.streams.count)
         restRows = [UInt64](repeating: 0, count: profile.streams.count)
         weights = AlarmBudget.weights(profile)
+        seasonWindow = profile.seasons.map { SeasonWindow(count: $0.groups.count) }
     }
 
     /// What became of a block.
@@ -49,15 +52,18 @@ package struct DriftMonitor: Sendable {
         case raised
         /// It was counted, and the standing alarm's level rose.
         case worsened
-        /// It is of another profile and was not counted.
+        /// It is of another profile, or of hours that it has not, and was not counted.
         case foreign
     }
 
     /// Takes in a block of scored rows; an empty one changes nothing.
     @discardableResult
     package mutating func fold(_ block: BlockCounts) -> FoldOutcome {
-        guard block.layout == book.layout else { return .foreign }
+        guard block.layout == book.layout, block.season < profile.seasonCount else {
+            return .foreign
+        }
         guard block.rowCount > 0 else { return .counted }
+        enter(season: Int(block.season), rows: block.rowCount)
         book.fold(counts: block.counts.span, rows: block.rowCount)
         window.add(block.counts.span, rows: block.rowCount)
         tally.add(block.counts.span)
@@ -93,16 +99,17 @@ package struct DriftMonitor: Sendable {
     /// Whether a stream can never raise evidence: its leeway covers all there is, since the
     /// hold-out is too small.
     package func isBlind(stream: Int) -> Bool {
-        let least = profile.streams[stream].probabilities.min() ?? 1
+        let least = shares(ofStream: stream).min() ?? 1
         return book.tolerances[stream] >= 1 - least
     }
 
     /// Compares a stream's window of panes with the reference.
     package func effectSize(ofStream stream: Int) -> EffectSize {
-        EffectSize(
+        let (law, holdoutRows) = windowReference(ofStream: stream)
+        return EffectSize(
             counts: window.counts(of: book.layout.cells(of: stream)),
-            stream: profile.streams[stream],
-            holdoutRows: profile.holdoutRows
+            stream: law,
+            holdoutRows: holdoutRows
         )
     }
 
@@ -133,7 +140,10 @@ package struct DriftMonitor: Sendable {
     /// Begins the next of the window's six panes, in the place of the oldest.
     ///
     /// The caller has the clock.
-    package mutating func rotatePane() { window.rotate() }
+    package mutating func rotatePane() {
+        window.rotate()
+        seasonWindow?.rotate()
+    }
 
     /// Ends the alarm and takes all evidence away.
     ///
@@ -158,7 +168,8 @@ package struct DriftMonitor: Sendable {
             dependence: dependence,
             window: window,
             tally: tally.counts,
-            restRows: restRows
+            restRows: restRows,
+            seasons: seasonWindow
         )
     }
 
@@ -176,6 +187,8 @@ package struct DriftMonitor: Sendable {
         rows = state.rows
         alarmsRaised = state.alarmsRaised
         alarm = state.alarm
+        seasonWindow = state.seasons
+        book.adopt(season: season, of: profile, settings)
         book.restore(state.pages, points: state.points)
         dependence = state.dependence
         window = state.window
@@ -185,6 +198,29 @@ package struct DriftMonitor: Sendable {
 }
 
 extension DriftMonitor {
+    /// The group of hours in force; 0 without a season.
+    package var season: Int { seasonWindow?.current ?? 0 }
+
+    /// What a stream is compared with now.
+    func shares(ofStream stream: Int) -> [Double] {
+        profile.shares(ofStream: stream, season: season)
+    }
+
+    private mutating func enter(season next: Int, rows: Int) {
+        guard seasonWindow != nil else { return }
+        if next != season { book.enter(season: next, from: season, of: profile, settings) }
+        seasonWindow?.add(season: next, rows: rows)
+    }
+
+    /// What a stream's window is compared with: each group of hours has the part in it that it has
+    /// in the window.
+    private func windowReference(ofStream stream: Int) -> (ReferenceStream, holdoutRows: Int) {
+        guard let seasonWindow else { return (profile.streams[stream], profile.holdoutRows) }
+        let mixture = profile.mixture(ofStream: stream, parts: seasonWindow.shares)
+        let law = profile.streams[stream].with(probabilities: mixture.shares)
+        return (law, mixture.holdoutRows)
+    }
+
     mutating func raise() {
         alarmsRaised &+= 1
         alarm = makeAlarm()

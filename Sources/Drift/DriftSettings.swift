@@ -66,6 +66,15 @@ package struct DriftSettings: Codable, Sendable, Equatable {
         )
     }
 
+    /// δ of each stream in a group of hours: the tolerance, and how far the hours' laws may be from
+    /// the reference though nothing has changed.
+    func tolerances(_ profile: ReferenceProfile, season: Int) -> [Double] {
+        profile.streams.indices.map { stream in
+            (profile.streams[stream].isRare ? rareTolerance : tolerance)
+                + profile.error(ofStream: stream, season: season)
+        }
+    }
+
     private func check(
         _ name: String,
         _ value: Double,

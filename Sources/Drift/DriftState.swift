@@ -15,6 +15,8 @@ package struct DriftState: Codable, Sendable, Equatable {
     let window: CountWindow
     let tally: [QualityCounts]
     let restRows: [UInt64]
+    /// Nil without a season.
+    let seasons: SeasonWindow?
 
     /// Enough of a stream to see that a state is of another reference.
     struct StreamForm: Codable, Sendable, Equatable {
@@ -41,7 +43,8 @@ package struct DriftState: Codable, Sendable, Equatable {
                 && points.count == fresh.points.count
                 && dependence.hasForm(of: fresh.dependence)
                 && tally.count == fresh.tally.count && restRows.count == fresh.restRows.count
-                && window.hasForm(of: fresh.window),
+                && window.hasForm(of: fresh.window)
+                && hasSeasons(of: fresh),
             "its size does not fit the reference"
         )
         try require(
@@ -58,6 +61,11 @@ package struct DriftState: Codable, Sendable, Equatable {
                 && (0...Int(UInt32.max)).contains(saved.rowsSinceRefresh),
             "a number is out of range"
         )
+    }
+
+    private func hasSeasons(of fresh: DriftState) -> Bool {
+        guard let seasons, let new = fresh.seasons else { return seasons == fresh.seasons }
+        return seasons.hasForm(of: new)
     }
 
     private static func isAmount<Vector: SIMD>(_ vector: Vector) -> Bool

@@ -18,6 +18,8 @@ package struct DriftSummary: Codable, Sendable, Equatable {
     package let alarmsRaised: UInt64
     /// The alarm that stands, if one does.
     package let alarm: DriftAlarm?
+    /// What is said of the hours of the week; nil where the reference does not depend on them.
+    package let season: Season?
     /// The streams in the profile's order.
     package let streams: [Stream]
 
@@ -67,6 +69,26 @@ package struct DriftSummary: Codable, Sendable, Equatable {
         }
     }
 
+    /// A reference that depends on the hour of the week.
+    package struct Season: Codable, Sendable, Equatable {
+        /// The data's column that told the hours.
+        package let column: String
+        /// The group of hours in force, from 0.
+        package let group: Int
+        /// The hold-out rows of each group.
+        package let holdoutRows: [Int]
+        /// The group of each hour of the week, from Monday, 00:00 UTC.
+        package let groupOfHour: [UInt8]
+        /// The streams whose shares depend on the group.
+        package let streams: [String]
+
+        private enum CodingKeys: String, CodingKey {
+            case column, group, streams
+            case holdoutRows = "holdout_rows"
+            case groupOfHour = "group_of_hour"
+        }
+    }
+
     private enum CodingKeys: String, CodingKey {
         case rows
         case evidence = "evidence_nats"
@@ -77,6 +99,7 @@ package struct DriftSummary: Codable, Sendable, Equatable {
         case windowRows = "window_rows"
         case alarmsRaised = "alarms_raised"
         case alarm
+        case season
         case streams
     }
 }
@@ -94,6 +117,16 @@ extension DriftMonitor {
             windowRows: windowRows,
             alarmsRaised: alarmsRaised,
             alarm: alarm,
+            season: profile.seasons.map { seasons in
+                DriftSummary.Season(
+                    column: seasons.column,
+                    group: season,
+                    holdoutRows: seasons.groups.map(\.holdoutRows),
+                    groupOfHour: seasons.groupOfHour,
+                    streams: profile.streams.indices.filter { seasons.isSeasonal[$0] }
+                        .map { profile.streams[$0].name }
+                )
+            },
             streams: profile.streams.indices.map { streamSummary($0) }
         )
     }

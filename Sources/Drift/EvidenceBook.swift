@@ -36,7 +36,7 @@ struct EvidenceBook: Sendable {
     let layout: CellLayout
     let halfLives: [Double]
     /// δ of each stream: the tolerance and the sampling error.
-    let tolerances: [Double]
+    var tolerances: [Double]
     /// What stands on fixed bets.
     var points: PointBets
     /// The part of a stream's wealth that stands on fixed bets.
@@ -48,7 +48,7 @@ struct EvidenceBook: Sendable {
 
     let laneGroups: Int
     let pace: Pace
-    let solver: BetSolver
+    var solver: BetSolver
     private var room: [Lanes]
 
     /// What changes from block to block.
@@ -92,9 +92,7 @@ struct EvidenceBook: Sendable {
 
     init(profile: ReferenceProfile, settings: DriftSettings) {
         let layout = CellLayout(profile.streams)
-        let tolerances = profile.streams.map {
-            ($0.isRare ? settings.rareTolerance : settings.tolerance) + $0.samplingError
-        }
+        let tolerances = settings.tolerances(profile, season: 0)
         let groups = (settings.halfLives.count + 3) / 4
         self.layout = layout
         self.tolerances = tolerances
@@ -108,7 +106,7 @@ struct EvidenceBook: Sendable {
         points = PointBets(
             profile: profile,
             layout: layout,
-            tolerances: tolerances,
+            settings: settings,
             wealthMax: pace.wealthMax
         )
         let count = profile.streams.count * groups
@@ -150,6 +148,11 @@ struct EvidenceBook: Sendable {
         for stream in streamWealth.indices { sumUp(stream) }
         pages.rowsSinceRefresh += rows
         guard pages.rowsSinceRefresh >= Self.refreshRows else { return }
+        refresh()
+    }
+
+    /// Makes the next bets from what was learnt.
+    mutating func refresh() {
         pages.rowsSinceRefresh = 0
         for group in 0..<laneGroups {
             Self.refresh(

@@ -11,11 +11,11 @@
 struct PointBets: Sendable {
     private let layout: CellLayout
     /// 4g of each cell, rounded down; 0 for a cell on which there is no bet.
-    private let gains: [SIMD4<Float>]
+    private var gains: [SIMD4<Float>]
     /// What a row elsewhere leaves: 4^(−n).
     private let losses: [Float]
     /// One over the number of bins with a bet, for each stream; 0 without any.
-    private let shares: [Float]
+    private var shares: [Float] = []
     private let wealthMax: Float
     /// The wealth of each cell.
     private(set) var wealth: [SIMD4<Float>]
@@ -30,31 +30,38 @@ struct PointBets: Sendable {
     init(
         profile: ReferenceProfile,
         layout: CellLayout,
-        tolerances: [Double],
+        settings: DriftSettings,
         wealthMax: Double
     ) {
         self.layout = layout
         self.wealthMax = Float(min(wealthMax, 1e30))
         losses = (0...Self.rowsMax).map { Float(powerOfTwo(-2 * Double($0))) }
-        var gains = [SIMD4<Float>](repeating: .zero, count: layout.cellCount / 4)
-        var shares: [Float] = []
-        for (index, stream) in profile.streams.enumerated() {
-            var count = 0
-            for (bin, share) in stream.probabilities.enumerated() {
-                let most = share + tolerances[index]
-                guard most <= Self.shareMax else { continue }
-                let cell = Int(layout.starts[index]) + bin
-                // Rounded down, so that no bet is more than fair.
-                let gain = (4 - (1 - most)) / most * (1 - 0x1p-22)
-                gains[cell / 4][cell % 4] = Float(gain)
-                count += 1
-            }
-            shares.append(count > 0 ? 1 / Float(count) : 0)
-        }
-        self.gains = gains
-        self.shares = shares
         wealth = [SIMD4<Float>](repeating: .zero, count: layout.cellCount / 4)
         streamWealth = [Float](repeating: 0, count: layout.streamCount)
+        gains = wealth
+        // What has a bet in some hours has its place in the mean in all of them.
+        var isBetOn = [Bool](repeating: false, count: layout.cellCount)
+        for season in (0..<profile.seasonCount).reversed() {
+            adopt(season: season, of: profile, settings.tolerances(profile, season: season))
+            for cell in isBetOn.indices where gains[cell / 4][cell % 4] > 0 { isBetOn[cell] = true }
+        }
+        shares = (0..<layout.streamCount).map { stream in
+            let count = layout.cells(of: stream).count { isBetOn[$0] }
+            return count > 0 ? 1 / Float(count) : 0
+        }
+    }
+
+    /// Makes the bets for a group of hours; a bin without one loses what it had won.
+    mutating func adopt(season: Int, of profile: ReferenceProfile, _ tolerances: [Double]) {
+        for stream in 0..<layout.streamCount {
+            let law = profile.shares(ofStream: stream, season: season)
+            for (cell, share) in zip(layout.cells(of: stream), law) {
+                let most = share + tolerances[stream]
+                // Rounded down, so that no bet is more than fair.
+                let gain = (4 - (1 - most)) / most * (1 - 0x1p-22)
+                gains[cell / 4][cell % 4] = most <= Self.shareMax ? Float(gain) : 0
+            }
+        }
     }
 
     /// Pays out the bets on a block.

@@ -19,6 +19,8 @@ package struct ReferenceBuilder: Sendable {
     private var cuts = StreamCuts([StreamBins]())
     private var counts: [[Int]] = []
     private var values: [Float]
+    private let seasonColumn: String?
+    private var seasons: SeasonBuilder?
     /// Training rows fed so far.
     package private(set) var trainingRows = 0
     /// Hold-out rows fed so far.
@@ -33,17 +35,21 @@ package struct ReferenceBuilder: Sendable {
     ///
     /// `classLabels` are names of the classes for reports; without one, its number stands.
     /// `hiddenWidth` is that of the last hidden layer; 0 for a network without one.
+    /// `seasonColumn` is the name of the data's column that tells the rows' hours; nil when the
+    /// reference shall not depend on them.
     package init(
         schema: FeatureSchema,
         prediction: PredictionShape,
         classLabels: [String] = [],
-        hiddenWidth: Int = 0
+        hiddenWidth: Int = 0,
+        seasonColumn: String? = nil
     ) throws(DriftError) {
         try self.init(
             layout: InputLayout(schema: schema),
             prediction: prediction,
             classLabels: classLabels,
-            hiddenWidth: hiddenWidth
+            hiddenWidth: hiddenWidth,
+            seasonColumn: seasonColumn
         )
     }
 
@@ -52,8 +58,10 @@ package struct ReferenceBuilder: Sendable {
         layout: InputLayout,
         prediction: PredictionShape,
         classLabels: [String] = [],
-        hiddenWidth: Int = 0
+        hiddenWidth: Int = 0,
+        seasonColumn: String? = nil
     ) throws(DriftError) {
+        self.seasonColumn = seasonColumn
         try Self.check(layout, prediction, hiddenWidth)
         self.layout = layout
         form = RowForm(
@@ -91,20 +99,46 @@ package struct ReferenceBuilder: Sendable {
         trainingRows += rows.rowCount
     }
 
-    /// Feeds hold-out rows; the first call fixes the bins.
+    /// Feeds all training rows once more, with their hours of the week.
     ///
-    /// - Parameter rows: What the model made of them.
-    /// - Throws: ``DriftError/rowWidth(part:expected:found:)``, and
-    ///   ``DriftError/tooFewRows(part:rows:rowsMin:)`` when too few rows could fix the bins.
-    package mutating func addHoldout(_ rows: borrowing ScoredRows) throws(DriftError) {
-        try check(rows)
+    /// They decide which hours are alike. The first call fixes the bins; hold-out rows come after.
+    ///
+    /// - Parameters:
+    ///   - rows: What the model made of them.
+    ///   - hours: The hour of each (`HourOfWeek`).
+    /// - Throws: As ``addHoldout(_:hours:)``.
+    package mutating func addSeason(
+        _ rows: borrowing ScoredRows,
+        hours: Span<UInt8>
+    ) throws(DriftError) {
+        try check(rows, hours)
         if bins.isEmpty { try fixBins() }
         for index in 0..<rows.rowCount {
-            _ = reader.read(rows[row: index], into: &values)
-            for stream in plans.indices where !bins[stream].labels.isEmpty {
-                let bin = Int(cuts.bin(of: values[stream], stream: stream))
-                if bin < counts[stream].count { counts[stream][bin] += 1 }
+            let found = bins(of: rows[row: index])
+            seasons?.addTraining(hour: Int(hours[index]), bins: found)
+        }
+    }
+
+    /// Feeds hold-out rows; the first call fixes the bins.
+    ///
+    /// - Parameters:
+    ///   - rows: What the model made of them.
+    ///   - hours: The hour of the week of each (`HourOfWeek`); empty when they are not known.
+    /// - Throws: ``DriftError/rowWidth(part:expected:found:)``, and
+    ///   ``DriftError/tooFewRows(part:rows:rowsMin:)`` when too few rows could fix the bins.
+    package mutating func addHoldout(
+        _ rows: borrowing ScoredRows,
+        hours: Span<UInt8> = Span()
+    ) throws(DriftError) {
+        try check(rows)
+        if hours.count > 0 { try check(rows, hours) }
+        if bins.isEmpty { try fixBins() }
+        for index in 0..<rows.rowCount {
+            let found = bins(of: rows[row: index])
+            for (stream, bin) in found.enumerated() {
+                if let bin { counts[stream][bin] += 1 }
             }
+            if hours.count > 0 { seasons?.addHoldout(hour: Int(hours[index]), bins: found) }
         }
         holdoutRows += rows.rowCount
     }
@@ -130,16 +164,19 @@ package struct ReferenceBuilder: Sendable {
         measures.projection = parts.projection
         measures.partition = parts.partition
         measures.quality = parts.limits
-        return try ReferenceProfile(
+        let streams = told.map { stream($0, failure: failure) }
+        var profile = try ReferenceProfile(
             holdoutRows: holdoutRows,
             rawWidth: form.rawWidth,
             outputWidth: form.outputWidth,
             frame: frame,
             failureProbability: failureProbability,
             columnsUnwatched: columnsUnwatched,
-            streams: told.map { stream($0, failure: failure) },
+            streams: streams,
             measures: measures
         )
+        profile.seasons = seasons?.finish(Array(zip(told, streams)), failure: failure)
+        return profile
     }
 }
 
@@ -147,6 +184,16 @@ extension ReferenceBuilder {
     /// Rows repeat in the hold-out itself at most so often where repetitions are watched: with
     /// more of them, chances depend on the rows before, which the guarantee does not allow.
     private static let repeatsMax = 0.005
+
+    /// The bin of each stream for a row; nil where it has none.
+    private mutating func bins(of row: borrowing ScoredRows) -> [Int?] {
+        _ = reader.read(row, into: &values)
+        return plans.indices.map { stream in
+            guard !bins[stream].labels.isEmpty else { return nil }
+            let bin = Int(cuts.bin(of: values[stream], stream: stream))
+            return bin < counts[stream].count ? bin : nil
+        }
+    }
 
     /// Whether a stream can tell anything.
     private func isTelling(_ index: Int) -> Bool {
@@ -205,6 +252,7 @@ extension ReferenceBuilder {
         }
         cuts = StreamCuts(bins)
         counts = bins.map { [Int](repeating: 0, count: $0.labels.count) }
+        seasons = seasonColumn.map { SeasonBuilder(column: $0, binCounts: counts.map(\.count)) }
         reader = StreamReader(
             sources: plans.map(\.source),
             form: form,
@@ -212,6 +260,13 @@ extension ReferenceBuilder {
             parts: parts
         )
         collector = TrainingCollector(layout: layout, form: form)
+    }
+
+    private func check(_ rows: borrowing ScoredRows, _ hours: Span<UInt8>) throws(DriftError) {
+        try check(rows)
+        guard hours.count == rows.rowCount else {
+            throw .rowWidth(part: "hours", expected: rows.rowCount, found: hours.count)
+        }
     }
 
     private func check(_ rows: borrowing ScoredRows) throws(DriftError) {

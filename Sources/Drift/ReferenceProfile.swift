@@ -26,6 +26,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
     package var performance: PerformanceReference?
     /// For small images: the mean and the spread of each value; nil for others.
     package var pixels: PixelReference?
+    /// Shares by hour of the week; nil where all hours are compared with the same ones.
+    package internal(set) var seasons: SeasonalReference?
     /// The directions that are watched, if there are any.
     package let projection: Projection?
     /// The cells of the projection's scores.
@@ -113,6 +115,8 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
         try performance?.validate(outputWidth: outputWidth)
         pixels = try container.decodeIfPresent(PixelReference.self, forKey: .pixels)
         try pixels?.validate(rawWidth: rawWidth)
+        seasons = try container.decodeIfPresent(SeasonalReference.self, forKey: .seasons)
+        try seasons?.validate(streams: streams)
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -126,6 +130,7 @@ package struct ReferenceProfile: Codable, Sendable, Equatable {
         case streams
         case performance
         case pixels
+        case seasons
         case hiddenWidth = "hidden_width"
         case projection
         case partition

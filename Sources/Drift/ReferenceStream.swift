@@ -171,6 +171,21 @@ package struct ReferenceStream: Codable, Sendable, Equatable {
     /// The bin for rows without a value, if the stream has one.
     var missingBin: Int? { roles.firstIndex(of: .missing) }
 
+    /// The same with other shares of its bins.
+    func with(probabilities: [Double]) -> ReferenceStream {
+        ReferenceStream(
+            name: name,
+            kind: kind,
+            source: source,
+            edges: edges,
+            binOfCategory: binOfCategory,
+            labels: labels,
+            roles: roles,
+            probabilities: probabilities,
+            samplingError: samplingError
+        )
+    }
+
     private enum CodingKeys: String, CodingKey {
         case name
         case kind

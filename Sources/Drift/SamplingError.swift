@@ -28,6 +28,14 @@ package enum SamplingError {
         return min(1, random + moved)
     }
 
+    /// What ``totalVariation(counts:shares:failure:)`` is at most, but for the shares' smoothing: it
+    /// is known before any row is looked at.
+    static func planned(bins: Int, rows: Int, failure: Double) -> Double {
+        guard rows > 0, bins > 1 else { return 1 }
+        let (subsets, mcDiarmid) = bounds(bins: bins, n: Double(rows), failure: failure)
+        return min(1, min(subsets.worst, mcDiarmid))
+    }
+
     /// The two bounds as they are known before any row is seen.
     private static func bounds(
         bins: Int,

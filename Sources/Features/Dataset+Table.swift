@@ -8,19 +8,21 @@ extension Dataset {
     ///   - source: The file.
     ///   - schema: A table schema, declared or from ``TableInference``.
     ///   - options: How the file is written.
+    ///   - time: The column with each row's time, which is no input; nil reads none.
     /// - Returns: The rows that have a target.
     /// - Throws: ``FeatureError/invalidCSV(line:problem:)`` naming the line, for what cannot be
     ///   read: a missing column, a ragged row, text in a numeric column, a target that is not among
-    ///   the labels, a missing value where the column refuses it.
+    ///   the labels, a missing value where the column refuses it, a time that is none.
     package static func table(
         _ source: TableSource,
         schema: FeatureSchema,
-        options: DelimitedOptions = DelimitedOptions()
+        options: DelimitedOptions = DelimitedOptions(),
+        time: TimeColumn? = nil
     ) throws(FeatureError) -> Dataset {
         guard let table = schema.table else {
             throw .invalidData(problem: "a delimited file needs a table schema")
         }
-        var rows = try TableRows(table, source.columnNames(options))
+        var rows = try TableRows(table, source.columnNames(options), time)
         try source.forEachRow(options) { (record, number) throws(FeatureError) in
             try rows.take(record, number)
         }
@@ -31,7 +33,8 @@ extension Dataset {
             source: source.identity,
             rowNumbers: rows.rowNumbers,
             keys: rows.keys,
-            skippedRows: rows.skipped
+            skippedRows: rows.skipped,
+            hours: rows.hours
         )
     }
 }
@@ -47,10 +50,16 @@ private struct TableRows {
     private(set) var numbers: [Float] = []
     private(set) var rowNumbers: [Int32] = []
     private(set) var keys: [UInt64] = []
+    private(set) var hours: [UInt8] = []
+    private let time: (column: TimeColumn, position: Int)?
     private var made = RowKeys()
     private(set) var skipped = 0
 
-    init(_ table: TableLayout, _ names: [String]) throws(FeatureError) {
+    init(
+        _ table: TableLayout,
+        _ names: [String],
+        _ time: TimeColumn?
+    ) throws(FeatureError) {
         codec = TableCodec(table)
         labels = table.target.labels.map { NameTable($0) }
         var positions: [Int] = []
@@ -59,6 +68,8 @@ private struct TableRows {
         }
         self.positions = positions
         targetPosition = try TableSource.position(of: table.target.name, in: names)
+        let place = try time?.position(in: names)
+        self.time = time.flatMap { column in place.map { (column, $0) } }
     }
 
     mutating func take(
@@ -72,6 +83,7 @@ private struct TableRows {
             return
         }
         keys.append(key)
+        if let time { hours.append(try time.column.hour(record, at: time.position)) }
         rowNumbers.append(Int32(number))
         for (index, column) in codec.layout.columns.enumerated() {
             let field = codec.field(record.field(positions[index]), column: index)

@@ -49,6 +49,8 @@ package struct Dataset: Sendable {
     private(set) var runs: [Run]
     /// What tells each row from all others, in other files of the same rows, too.
     private(set) var keys: [UInt64]
+    /// The hour of the week (``HourOfWeek``) of each row; empty when no row's time was read.
+    package private(set) var hours: [UInt8]
 
     /// The most rows; row numbers are 32 bits wide.
     package static let rowsMax = Int(Int32.max)
@@ -63,6 +65,7 @@ package struct Dataset: Sendable {
     ///   - rowNumbers: Their numbers in the source; consecutive from 0 when not given.
     ///   - keys: Their keys (``RowKeys``); of their content when not given.
     ///   - skippedRows: How many rows of the source were left out.
+    ///   - hours: Their hours of the week; empty when these are not known.
     /// - Throws: ``FeatureError/invalidData(problem:)`` when the counts do not agree.
     package init(
         values: Values,
@@ -71,7 +74,8 @@ package struct Dataset: Sendable {
         source: SourceIdentity,
         rowNumbers: [Int32]? = nil,
         keys: [UInt64]? = nil,
-        skippedRows: Int = 0
+        skippedRows: Int = 0,
+        hours: [UInt8] = []
     ) throws(FeatureError) {
         let count: Int
         switch values {
@@ -87,7 +91,7 @@ package struct Dataset: Sendable {
         }
         let rows = count / rowWidth
         guard rows == labels.count, keys.map({ $0.count == rows }) ?? true,
-            rowNumbers.map({ $0.count == rows }) ?? true
+            rowNumbers.map({ $0.count == rows }) ?? true, hours.isEmpty || hours.count == rows
         else {
             throw .invalidData(problem: "there are \(rows) rows but \(labels.count) labels")
         }
@@ -99,6 +103,7 @@ package struct Dataset: Sendable {
         self.rowWidth = rowWidth
         rowCount = rows
         self.skippedRows = skippedRows
+        self.hours = hours
         runs = [Run(source: source, start: 0, numbers: rowNumbers)]
         self.keys = keys ?? []
         guard keys == nil else { return }
@@ -134,6 +139,9 @@ package struct Dataset: Sendable {
             Run(source: $0.source, start: rowCount + $0.start, numbers: $0.numbers)
         }
         keys += other.keys
+        if !hours.isEmpty || !other.hours.isEmpty {
+            hours = known(hours, rowCount) + known(other.hours, other.rowCount)
+        }
         rowCount += other.rowCount
         skippedRows += other.skippedRows
     }
@@ -174,6 +182,10 @@ package struct Dataset: Sendable {
     func span(of row: Int, _ offset: Int) -> Range<Int> {
         let start = offset + row * rowWidth
         return start..<start + rowWidth
+    }
+
+    private func known(_ hours: [UInt8], _ count: Int) -> [UInt8] {
+        hours.isEmpty ? [UInt8](repeating: HourOfWeek.unknown, count: count) : hours
     }
 
     private var floats: [Float] {

@@ -16,6 +16,7 @@ package enum TableInference {
     ///   - sources: The training files; each must have all the columns.
     ///   - holdout: The split whose taken rows will not be trained on; all are, when not given.
     ///   - options: How the files are written.
+    ///   - timeColumn: A column with each row's time, which is no input; nil when there is none.
     /// - Returns: The schema, complete and checked.
     /// - Throws: ``FeatureError/invalidCSV(line:problem:)`` for files that cannot be read,
     ///   ``FeatureError/invalidData(problem:)`` for too many classes, or fewer than two,
@@ -24,7 +25,8 @@ package enum TableInference {
         _ declaration: TableDeclaration,
         sources: [TableSource],
         holdout: DataSplit? = nil,
-        options: DelimitedOptions = DelimitedOptions()
+        options: DelimitedOptions = DelimitedOptions(),
+        timeColumn: String? = nil
     ) throws(FeatureError) -> FeatureSchema {
         guard let first = sources.first else {
             throw .invalidData(problem: "there are no files to take a schema from")
@@ -33,9 +35,11 @@ package enum TableInference {
         _ = try TableSource.position(of: declaration.target, in: names)
         let columns =
             declaration.columns
-            ?? names.filter { $0 != declaration.target && !$0.isEmpty }
+            ?? names.filter { $0 != declaration.target && $0 != timeColumn && !$0.isEmpty }
             .map { ColumnDeclaration(name: $0) }
-        for column in columns { try check(column, target: declaration.target) }
+        for column in columns {
+            try check(column, target: declaration.target, timeColumn: timeColumn)
+        }
         var survey = TableSurvey(declaration, columns)
         for source in sources { try survey.read(source, options) }
         let labels = try survey.labels()
@@ -52,9 +56,13 @@ package enum TableInference {
     /// Refuses what would be passed over in silence otherwise.
     private static func check(
         _ column: ColumnDeclaration,
-        target: String
+        target: String,
+        timeColumn: String?
     ) throws(FeatureError) {
         let field = "columns.\(column.name)"
+        if column.name == timeColumn {
+            throw .invalidSchema(field: field, problem: "the rows' time cannot be an input")
+        }
         if column.name == target {
             throw .invalidSchema(field: field, problem: "the target cannot be an input")
         }

@@ -4,6 +4,8 @@ package struct UnlabelledRows: Sendable {
     private let rowWidth: Int
     /// How many rows there are.
     package let rowCount: Int
+    /// The hour of the week (``HourOfWeek``) of each row; empty when the file does not tell.
+    package let hours: [UInt8]
 
     /// Reads an IDX file of images, or a delimited file with the schema's columns.
     ///
@@ -13,11 +15,13 @@ package struct UnlabelledRows: Sendable {
     ///   - bytes: The whole file, unpacked.
     ///   - schema: Whose rows they are.
     ///   - options: How a delimited file is written.
+    ///   - timeColumn: The column with each row's time, which a file may be without.
     /// - Throws: ``FeatureError`` naming the line, or the shape, for what cannot be read.
     package init(
         _ bytes: consuming [UInt8],
         schema: FeatureSchema,
-        options: DelimitedOptions = DelimitedOptions()
+        options: DelimitedOptions = DelimitedOptions(),
+        timeColumn: String? = nil
     ) throws(FeatureError) {
         rowWidth = schema.rawWidth
         switch schema.layout {
@@ -31,11 +35,14 @@ package struct UnlabelledRows: Sendable {
                 file.element == .unsigned8
                 ? .bytes(file.bytes, offset: file.offset) : .floats(file.floats())
             rowCount = file.itemCount
+            hours = []
         case .table(let table):
             let source = TableSource(bytes: bytes, identity: SourceIdentity(digest: []))
-            let floats = try Self.table(source, table, options)
-            values = .floats(floats)
-            rowCount = floats.count / max(1, rowWidth)
+            let time = timeColumn.map { TimeColumn(name: $0, isOptional: true) }
+            let read = try Self.table(source, table, options, time)
+            values = .floats(read.values)
+            rowCount = read.values.count / max(1, rowWidth)
+            hours = read.hours
         }
     }
 
@@ -56,16 +63,21 @@ package struct UnlabelledRows: Sendable {
     private static func table(
         _ source: TableSource,
         _ table: TableLayout,
-        _ options: DelimitedOptions
-    ) throws(FeatureError) -> [Float] {
+        _ options: DelimitedOptions,
+        _ time: TimeColumn?
+    ) throws(FeatureError) -> (values: [Float], hours: [UInt8]) {
         let codec = TableCodec(table)
         let names = try source.columnNames(options)
         var positions: [Int] = []
         for column in table.columns {
             positions.append(try TableSource.position(of: column.name, in: names))
         }
-        var values: [Float] = []
+        let timePosition = try time?.position(in: names)
+        var (values, hours): ([Float], [UInt8]) = ([], [])
         try source.forEachRow(options) { (record, _) throws(FeatureError) in
+            if let time, let timePosition {
+                hours.append(try time.hour(record, at: timePosition))
+            }
             for (index, column) in table.columns.enumerated() {
                 let field = codec.field(record.field(positions[index]), column: index)
                 guard case .raw(let value) = field else {
@@ -76,6 +88,6 @@ package struct UnlabelledRows: Sendable {
                 values.append(value)
             }
         }
-        return values
+        return (values, hours)
     }
 }

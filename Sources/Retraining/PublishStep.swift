@@ -103,17 +103,25 @@ struct PublishStep {
             schema: data.schema,
             prediction: plan.task.predictionShape(classes: data.labels.count),
             classLabels: data.labels,
-            hiddenWidth: network.lastHiddenWidth
+            hiddenWidth: network.lastHiddenWidth,
+            seasonColumn: plan.seasonColumn
         )
         try Self.eachBatch(network, data.train, data.schema) { rows in
             try builder.addTraining(rows)
+        }
+        if plan.seasonColumn != nil {
+            var hours = BatchHours(data.train)
+            try Self.eachBatch(network, data.train, data.schema) { rows in
+                try builder.addSeason(rows, hours: hours.next(rows.rowCount).span)
+            }
         }
         var pixels: PixelBuilder?
         if let image = data.schema.image {
             pixels = PixelBuilder(try FrameGeometry(shape: image.shape))
         }
+        var hours = BatchHours(data.holdout)
         try Self.eachBatch(network, data.holdout, data.schema) { rows in
-            try builder.addHoldout(rows)
+            try builder.addHoldout(rows, hours: hours.next(rows.rowCount).span)
             pixels?.add(raw: rows.raw)
         }
         var profile = try builder.finish()
@@ -201,6 +209,21 @@ struct PublishStep {
                 )
             )
         }
+    }
+}
+
+/// The hours of the week of some rows, batch by batch.
+private struct BatchHours {
+    private let set: TrainingData.RowSet
+    private var first = 0
+
+    init(_ set: TrainingData.RowSet) { self.set = set }
+
+    /// Those of the next rows; empty where the data do not tell.
+    mutating func next(_ count: Int) -> [UInt8] {
+        defer { first += count }
+        let hours = set.dataset.hours
+        return hours.isEmpty ? [] : set.rows[first..<first + count].map { hours[Int($0)] }
     }
 }
 

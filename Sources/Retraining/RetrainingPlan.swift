@@ -50,6 +50,9 @@ package struct RetrainingPlan: Sendable {
     package var decompressedBytesMax: Int
     /// What is done with the data.
     package var data: DataPolicy
+    /// A table's column with each row's time, which is no input: the drift reference then depends
+    /// on the hour of the week; nil without one.
+    package var seasonColumn: String?
 
     /// Versions kept besides the current one.
     package var keep: Int {
@@ -127,7 +130,8 @@ package struct RetrainingPlan: Sendable {
         release: Release = .immediate,
         retention: Retention,
         decompressedBytesMax: Int,
-        data: DataPolicy = DataPolicy()
+        data: DataPolicy = DataPolicy(),
+        seasonColumn: String? = nil
     ) {
         self.model = model
         self.task = task
@@ -151,6 +155,7 @@ package struct RetrainingPlan: Sendable {
         self.retention = retention
         self.decompressedBytesMax = decompressedBytesMax
         self.data = data
+        self.seasonColumn = seasonColumn
     }
 
     /// The SHA-256 of the settings that shape the model: with the same sources, the same digest
@@ -177,6 +182,7 @@ package struct RetrainingPlan: Sendable {
         let validation: Double?
         let warmStart: Bool?
         let calibration: String?
+        let season: String?
 
         init(_ plan: RetrainingPlan) {
             task = plan.task
@@ -189,6 +195,7 @@ package struct RetrainingPlan: Sendable {
             validation = plan.validation
             warmStart = plan.warmStart ? true : nil
             calibration = plan.calibrates ? nil : "none"
+            season = plan.seasonColumn
         }
     }
 }

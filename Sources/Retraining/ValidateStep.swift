@@ -151,7 +151,8 @@ struct ValidateStep {
                 declaration,
                 sources: sources,
                 holdout: holdout,
-                options: options
+                options: options,
+                timeColumn: plan.seasonColumn
             )
         }
         // Captured rows of a time with other columns must not keep the new ones from being used.
@@ -166,7 +167,10 @@ struct ValidateStep {
             throw .data(role: "train", reason: "no source is configured", code: "missing")
         }
         func dataset(_ rows: SourceRows) throws(FeatureError) -> Dataset {
-            try Dataset.table(rows.table, schema: schema, options: options)
+            // Nobody keeps the time of captured rows; of golden ones nobody asks for it.
+            let isTimed = rows.set == "train" || rows.set == "test"
+            let time = plan.seasonColumn.map { TimeColumn(name: $0, isOptional: !isTimed) }
+            return try Dataset.table(rows.table, schema: schema, options: options, time: time)
         }
         let joined = try joined(train, usable, &reader, dataset)
         let held = try read(test, "test", dataset)

@@ -1,6 +1,7 @@
 internal import Drift
 internal import HTTPTransport
 internal import NIOCore
+internal import Telemetry
 
 /// Counts scored rows for the drift monitor, on one event loop, without waiting for anybody.
 ///
@@ -23,6 +24,8 @@ struct InputMonitor {
     private var skipped = 0
     /// Rows counted since the last fetch.
     private var rowsSinceFetch = 0
+    /// Which hours the rows belong to; nil for a model without a season.
+    private var season: SeasonTeller?
 
     /// Blocks that one fetch brings, about: where rows are few each is a block of its own, so that
     /// no alarm waits for a block to fill, and where they are many folding does not cost too much.
@@ -38,7 +41,12 @@ struct InputMonitor {
     /// Rows that were not counted because too many blocks waited, or by the clients' cap.
     private(set) var dropped = DroppedRows()
 
-    init(_ profile: ReferenceProfile, sampling: RowSampling = RowSampling()) {
+    init(
+        _ profile: ReferenceProfile,
+        sampling: RowSampling = RowSampling(),
+        clock: @escaping @Sendable () -> WallTime = WallTime.now
+    ) {
+        season = SeasonClock(profile).map { SeasonTeller($0, clock) }
         binner = StreamBinner(profile: profile)
         performance = PerformanceCounter(profile.performance)
         pixels = PixelCounter(profile.pixels)
@@ -63,6 +71,7 @@ struct InputMonitor {
 
     /// Counts the row that was chosen.
     mutating func observe(_ row: borrowing ScoredRows) {
+        enterSeason()
         binner.count(row, in: &block)
         pixels?.count(row.raw)
         performance?.count(row.probabilities)
@@ -72,6 +81,7 @@ struct InputMonitor {
     /// Counts a request whose input was refused.
     mutating func refused(_ request: HTTPRequest) {
         guard isTurn(of: request) else { return }
+        enterSeason()
         binner.countRefused(in: &block)
         endRow()
     }
@@ -104,6 +114,13 @@ struct InputMonitor {
         if block.rowCount >= min(most, BlockCounts.rowsMax) { close() }
     }
 
+    /// Ends the block when its hours are over: the rows of one block are compared with one group.
+    private mutating func enterSeason() {
+        guard let now = season?.now(), now != block.season else { return }
+        if block.rowCount > 0 { close() }
+        block.season = now
+    }
+
     private mutating func isTurn(of request: HTTPRequest) -> Bool {
         skipped += 1
         guard skipped >= sampling.every else { return false }
@@ -128,12 +145,38 @@ struct InputMonitor {
     private mutating func close() {
         if full.count < Self.blocksMax {
             var next = spares.popLast() ?? empty
+            next.season = block.season
             swap(&next, &block)
             full.append(next)
         } else {
             dropped.withoutRoom += block.rowCount
             block.reset()
         }
+    }
+}
+
+/// Tells the group of hours in force by the wall clock, and looks it up once an hour.
+private struct SeasonTeller {
+    private let seasons: SeasonClock
+    private let clock: @Sendable () -> WallTime
+    private var current: UInt8 = 0
+    /// The hour, in nanoseconds, that `current` is of.
+    private var hour: Range<Int64> = 0..<0
+
+    private static let hourNanoseconds: Int64 = 3_600_000_000_000
+
+    init(_ seasons: SeasonClock, _ clock: @escaping @Sendable () -> WallTime) {
+        (self.seasons, self.clock) = (seasons, clock)
+    }
+
+    mutating func now() -> UInt8 {
+        let time = clock().nanosecondsSinceEpoch
+        guard !hour.contains(time) else { return current }
+        // The clock tells no time before 1970, and none in the last hour that 64 bits can tell.
+        let start = max(0, min(time, .max - Self.hourNanoseconds)) / Self.hourNanoseconds
+        hour = start * Self.hourNanoseconds..<(start + 1) * Self.hourNanoseconds
+        current = seasons.season(unixSeconds: start * 3600)
+        return current
     }
 }
 

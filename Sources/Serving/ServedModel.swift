@@ -107,7 +107,8 @@ final class ServedModel {
             watchesInputs
             ? InputMonitor(
                 model.bundle.reference,
-                sampling: settings.sampling[model.name] ?? RowSampling()
+                sampling: settings.sampling[model.name] ?? RowSampling(),
+                clock: settings.wallClock
             ) : nil
         engine = PredictionEngine(model.bundle)
     }

@@ -1,4 +1,5 @@
 internal import Synchronization
+package import Telemetry
 
 /// What serving needs to know of the configuration; shared by all loops of a listener.
 package final class ServingSettings: Sendable {
@@ -24,6 +25,8 @@ package final class ServingSettings: Sendable {
     package let capturedModels: Set<String>
     /// Which requests the drift monitors look at, by model; all of those that are not named.
     package let sampling: [String: RowSampling]
+    /// The time, by which rows are compared with their hours of the week.
+    package let wallClock: @Sendable () -> WallTime
     private let draining = Atomic(false)
 
     /// Takes note of the configuration.
@@ -38,7 +41,8 @@ package final class ServingSettings: Sendable {
         needsKey: Bool = false,
         feedbackBytes: [String: Int] = [:],
         capturedModels: Set<String> = [],
-        sampling: [String: RowSampling] = [:]
+        sampling: [String: RowSampling] = [:],
+        wallClock: @escaping @Sendable () -> WallTime = WallTime.now
     ) {
         self.models = models
         self.defaultModel = defaultModel
@@ -51,6 +55,7 @@ package final class ServingSettings: Sendable {
         self.feedbackBytes = feedbackBytes
         self.capturedModels = capturedModels
         self.sampling = sampling
+        self.wallClock = wallClock
     }
 
     /// Whether the appliance is shutting down.

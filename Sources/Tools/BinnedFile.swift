@@ -29,7 +29,12 @@ struct BinnedFile: Sendable {
             if Gzip.isGzip(bytes.span) {
                 bytes = try Gzip.decompress(bytes, outputBytesMax: Self.bytesMax)
             }
-            rows = try UnlabelledRows(bytes, schema: bundle.manifest.schema, options: options)
+            rows = try UnlabelledRows(
+                bytes,
+                schema: bundle.manifest.schema,
+                options: options,
+                timeColumn: bundle.reference.seasons?.column
+            )
         } catch {
             throw DriftFileError(path: path, problem: "\(error)")
         }
@@ -40,6 +45,10 @@ struct BinnedFile: Sendable {
             throw DriftFileError(path: path, problem: problem)
         }
     }
+
+    /// The hour of the week of each row; empty when the reference does not depend on it, or the file
+    /// does not tell.
+    var hours: [UInt8] { rows.hours }
 
     /// Scores all rows in their order and gives each row's bins, one a stream of the reference;
     /// 255 where a stream has none.

@@ -19,6 +19,9 @@ package struct DriftCalibration: Sendable {
     package let silent: Trial?
     /// The streams, the one that moved farthest first.
     package let streams: [Stream]
+    /// Whether each row was compared with its hours of the week; nil where the reference does not
+    /// depend on them, false where a file does not tell the rows' times.
+    package let isSeasonal: Bool?
 
     /// The monitor's run over all rows with one tolerance.
     package struct Trial: Sendable, Equatable {
@@ -59,14 +62,13 @@ package struct DriftCalibration: Sendable {
     ///   - settings: The alarm as it is configured.
     /// - Throws: ``DriftFileError``, `DriftError`.
     init(_ subject: DriftSubject, paths: [String], settings: DriftSettings) throws {
+        let read = try paths.map { try subject.file($0) }
+        // Without every row's time all are compared with the whole hold-out.
         let profile = subject.bundle.reference
-        var past = PastBins(profile: profile)
-        var files: [(path: String, rows: Int)] = []
-        for path in paths {
-            let file = try subject.file(path)
-            past.add(file)
-            files.append((path, file.rowCount))
-        }
+        isSeasonal = profile.seasons.map { _ in read.allSatisfy { !$0.hours.isEmpty } }
+        var past = PastBins(profile: isSeasonal == true ? profile : profile.withoutSeasons)
+        for file in read { past.add(file) }
+        let files = read.map { (path: $0.path, rows: $0.rowCount) }
         model = subject.bundle.manifest.model
         version = subject.bundle.manifest.version
         rows = past.rows
@@ -106,9 +108,17 @@ private struct PastBins {
     private var window: [[UInt64]]
     private var windowRows = 0
     private var greatest: [Double]
+    /// The group of hours of each row; empty without a season.
+    private var seasons: [UInt8] = []
+    private let clock: SeasonClock?
+    private var windowSeasons: [Double]
+    private var totalSeasons: [Double]
 
     init(profile: ReferenceProfile) {
         self.profile = profile
+        clock = SeasonClock(profile)
+        windowSeasons = [Double](repeating: 0, count: profile.seasonCount)
+        totalSeasons = windowSeasons
         totals = profile.streams.map { [UInt64](repeating: 0, count: $0.binCount) }
         window = totals
         greatest = [Double](repeating: 0, count: profile.streams.count)
@@ -116,7 +126,14 @@ private struct PastBins {
 
     mutating func add(_ file: BinnedFile) {
         bins.reserveCapacity(bins.count + file.rowCount * profile.streams.count)
+        let hours = file.hours
+        var number = 0
         file.eachRow { row in
+            if let season = clock?.season(hour: hours[number]) {
+                seasons.append(season)
+                windowSeasons[Int(season)] += 1
+            }
+            number += 1
             for stream in row.indices {
                 bins.append(row[stream])
                 if Int(row[stream]) < window[stream].count {
@@ -132,7 +149,7 @@ private struct PastBins {
 
     private mutating func closeWindow() {
         for stream in window.indices {
-            let distance = Self.distance(window[stream], profile.streams[stream])
+            let distance = distance(window[stream], stream, windowSeasons)
             if windowRows * 2 >= DriftCalibration.windowRows {
                 greatest[stream] = max(greatest[stream], distance)
             }
@@ -141,13 +158,20 @@ private struct PastBins {
                 window[stream][bin] = 0
             }
         }
+        for season in windowSeasons.indices {
+            totalSeasons[season] += windowSeasons[season]
+            windowSeasons[season] = 0
+        }
         windowRows = 0
     }
 
-    private static func distance(_ counts: [UInt64], _ stream: ReferenceStream) -> Double {
+    /// The total variation from the reference, in which groups of hours have the rows' parts.
+    private func distance(_ counts: [UInt64], _ stream: Int, _ seasonRows: [Double]) -> Double {
         let sum = counts.reduce(0, &+)
         guard sum > 0 else { return 0 }
-        return zip(counts, stream.probabilities)
+        let rows = max(1, seasonRows.reduce(0, +))
+        let law = profile.mixture(ofStream: stream, parts: seasonRows.map { $0 / rows }).shares
+        return zip(counts, law)
             .reduce(0) { $0 + abs(Double($1.0) / Double(sum) - $1.1) } / 2
     }
 
@@ -156,7 +180,7 @@ private struct PastBins {
             .map { index in
                 DriftCalibration.Stream(
                     name: profile.streams[index].name,
-                    totalVariation: Self.distance(totals[index], profile.streams[index]),
+                    totalVariation: distance(totals[index], index, totalSeasons),
                     windowMax: greatest[index],
                     samplingError: profile.streams[index].samplingError
                 )
@@ -171,6 +195,11 @@ private struct PastBins {
         var evidence = 0.0
         let width = profile.streams.count
         for row in 0..<rows {
+            if !seasons.isEmpty, seasons[row] != block.season {
+                monitor.fold(block)
+                block.reset()
+                block.season = seasons[row]
+            }
             block.add(bins: bins.span.extracting(row * width..<(row + 1) * width))
             guard block.isFull || row == rows - 1 else { continue }
             monitor.fold(block)

@@ -6,6 +6,13 @@ extension DriftCalibration {
     package var text: String {
         var lines = ["model \(model), version \(version): \(rows) rows of \(files.count) files"]
         lines.append(contentsOf: files.map { "  \($0.path): \($0.rows) rows" })
+        if let isSeasonal {
+            lines.append(
+                isSeasonal
+                    ? "each row compared with its hour of the week"
+                    : "a file has no time: all rows compared with all hours of the week together"
+            )
+        }
         lines.append("")
         lines.append(told(configured, name: "configured tolerance"))
         if let silent {

@@ -14,6 +14,8 @@ package struct DriftCheck: Sendable {
     package let holdoutRows: Int
     /// What the test found.
     let test: BatchTest
+    /// The data's column by whose hours the reference depends on the season; nil for none.
+    package let seasonColumn: String?
 
     /// Reads and tests a file.
     ///
@@ -24,6 +26,7 @@ package struct DriftCheck: Sendable {
         version = subject.bundle.manifest.version
         holdoutRows = subject.bundle.reference.holdoutRows
         self.path = path
+        seasonColumn = subject.bundle.reference.seasons?.column
         test = try BatchTest(
             counts: file.counts(),
             rows: file.rowCount,
@@ -54,6 +57,14 @@ package struct DriftCheck: Sendable {
             + "against \(holdoutRows) of the hold-out"
     }
 
+    /// What to bear in mind of a seasonal reference; nil for another.
+    var seasonNote: String? {
+        seasonColumn.map {
+            "the reference depends on the hour of the week (column \($0)); the test compares with all "
+                + "hours together: data of some hours only differ from them"
+        }
+    }
+
     /// Streams that the terminal report shows when nothing has drifted.
     private static let streamsShown = 10
     /// Streams whose bins the terminal report draws.
@@ -65,7 +76,7 @@ package struct DriftCheck: Sendable {
         let drifted = ranked.count { $0.isDrift }
         let shown = ranked.prefix(max(drifted, Self.streamsShown))
         let width = (shown.map(\.stream.name.count).max() ?? 6) + 2
-        var lines = [subject, verdict, ""]
+        var lines = [subject] + (seasonNote.map { [$0] } ?? []) + [verdict, ""]
         lines.append(
             filled("stream", width) + filled("p", 10) + filled("p, Holm", 10)
                 + filled("moved ≥", 9) + filled("TV", 8) + filled("PSI", 8)
@@ -131,6 +142,7 @@ extension DriftCheck {
         let level: Double
         let tolerance: Double
         let drift: Bool
+        let seasonColumn: String?
         let streams: [Stream]
     }
 
@@ -183,6 +195,7 @@ extension DriftCheck {
                 level: test.settings.level,
                 tolerance: test.settings.tolerance,
                 drift: isDrift,
+                seasonColumn: seasonColumn,
                 streams: test.ranked.map(Stream.init)
             )
         )

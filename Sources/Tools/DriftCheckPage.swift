@@ -24,7 +24,7 @@ package struct DriftCheckPage: Sendable {
         <title>Drift check: \(escaped(check.model))</title>
         <style>\(Self.style)</style></head><body>
         <h1 class="\(check.isDrift ? "bad" : "good")">\(escaped(check.verdict))</h1>
-        <p>\(escaped(check.subject))</p>
+        <p>\(escaped(check.subject))</p>\(check.seasonNote.map { "<p>\(escaped($0))</p>" } ?? "")
         <p>p is the exact chance of a difference like this one without drift; “p, Holm” is the same \
         after correction for all streams; “moved ≥” is how far, in total variation, the stream has \
         moved at least (all streams at once, confidence \(decimal(1 - check.test.settings.level, 3))). \

@@ -32,11 +32,19 @@ package struct DriftText: Sendable {
         let threshold_nats: Double
         let window_rows: Int
         let reference_rows: Int
+        let season: Season?
         let verdict: Verdict
         let attribution: Attribution
         let streams: [Stream]
         let performance: Performance?
         let labelled: Labelled?
+    }
+
+    private struct Season: Decodable {
+        let column: String
+        let group: Int
+        let holdout_rows: [Int]
+        let streams: [String]
     }
 
     private struct Verdict: Decodable {
@@ -112,12 +120,21 @@ package struct DriftText: Sendable {
             "\(name): \(alarm ?? "no alarm"), evidence \(fixed(answer.evidence_nats, 2)) of "
                 + "\(fixed(answer.threshold_nats, 2)) nats, \(answer.rows) rows watched"
         ]
+        if let season = answer.season { lines.append(text(season, of: answer.streams.count)) }
         if alarm != nil { lines.append("  reason    \(answer.verdict.reason)") }
         if let change = answer.attribution.change { lines.append("  since     \(text(change))") }
         lines += streams(answer)
         if let performance = answer.performance { lines += text(performance) }
         if let labelled = answer.labelled { lines.append(text(labelled)) }
         return lines
+    }
+
+    private static func text(_ season: Season, of streams: Int) -> String {
+        let rows = season.holdout_rows
+        let own = rows.indices.contains(season.group) ? rows[season.group] : 0
+        return "  season    hours of the week by column \(season.column): group "
+            + "\(season.group + 1) of \(rows.count) in force, \(own) hold-out rows; "
+            + "\(season.streams.count) of \(streams) streams depend on it"
     }
 
     private static func text(_ change: Change) -> String {

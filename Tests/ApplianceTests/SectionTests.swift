@@ -129,6 +129,31 @@ import Transfer
         }
     }
 
+    @Test("a table's column can tell the season; an image, an input and the target cannot")
+    func seasons() throws {
+        let text = """
+            models:
+              - name: m
+                input: {kind: table, target: left, columns: [{name: age}]}
+                data: {format: csv, train: ["file:///rows.csv"]}
+                drift: {season_column: sold}
+            """
+        #expect(try parse(text).models.first?.drift.seasonColumn == "sold")
+        #expect(try parse(model("drift: {}")).models.first?.drift.seasonColumn == nil)
+        let empty = model("drift: {season_column: ''}")
+        #expect(try parse(empty).models.first?.drift.seasonColumn == nil)
+        for (column, expected) in [("left", "is the target"), ("age", "is an input")] {
+            let found = problems(text.replacing("sold", with: column))
+            #expect(found.count == 1)
+            let place = "test.yaml:5:28: models[0].drift.season_column: \(column)"
+            #expect(found.first?.hasPrefix(place) == true, "\(found)")
+            #expect(found.first?.contains(expected) == true)
+        }
+        let image = problems(model("drift: {season_column: sold}"))
+        #expect(image.count == 1)
+        #expect(image.first?.contains("models[0].drift.season_column: images have no") == true)
+    }
+
     @Test(
         "what is wrong with a mirror is told with its place",
         arguments: [

@@ -214,6 +214,75 @@ import Testing
         }
     }
 
+    @Test("a block has rows of one group of hours, and the service tells which is in force")
+    func seasons() async throws {
+        try await ServingBench.run { bench, client in
+            _ = try bench.store.publish(Self.seasonal(bench.store.model), as: .current) {
+                version,
+                previous,
+                digest in
+                JournalEntry(
+                    time: TinyModel.created,
+                    event: .published,
+                    version: version,
+                    previous: previous,
+                    actor: "manual",
+                    reason: "test",
+                    digest: digest
+                )
+            }
+            await bench.follower.look()
+            let service = DriftService(
+                settings: ["lines": try DriftSettings()],
+                metrics: try DriftMetrics(bench.registry),
+                logger: quietLogger,
+                store: DriftStateStore([:]),
+                onRetrain: { _, _ in }
+            )
+            await service.begin(try bench.store.active())
+            // It is Monday, 20:36; every second hour has the other group.
+            for line in 0..<3 { _ = try await client.predict(Body.image(line)) }
+            bench.later.append(3600)
+            for line in 0..<2 { _ = try await client.predict(Body.image(line)) }
+            _ = try await client.predict("{}")
+            bench.later.append(1439)
+            _ = try await client.predict(Body.image(0))
+            bench.later.append(1)
+            _ = try await client.predict(Body.image(0))
+            let counted = try await bench.loops.takeBlocks()
+            let blocks = counted.flatMap(\.blocks)
+            let rows = blocks.flatMap { [UInt8](repeating: $0.season, count: $0.rowCount) }
+            #expect(rows == [0, 0, 0, 1, 1, 1, 1, 0])
+            await service.fold(Array(counted))
+            let season = try #require(await service.summary(of: "lines")?.season)
+            #expect(season.group == 0 && season.holdoutRows == [500, 400])
+            #expect(season.column == "time" && season.streams == ["prediction.class"])
+        }
+    }
+
+    /// A version whose classes are compared with the even, or with the odd, hours of the week.
+    private static func seasonal(_ model: String) throws -> ModelBundle.Draft {
+        var draft = try TinyModel.draft(model)
+        let streams = draft.reference.streams
+        let shares: [[Float]] = [[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]]
+        draft.reference = try draft.reference.with(
+            SeasonalReference(
+                column: "time",
+                groupOfHour: (0..<168).map { UInt8($0 % 2) },
+                isSeasonal: streams.map { $0.name == "prediction.class" },
+                groups: shares.indices.map { group in
+                    SeasonalReference.Group(
+                        holdoutRows: 500 - 100 * group,
+                        shares: shares[group],
+                        samplingErrors: streams.map { _ in 0.05 },
+                        spreads: streams.map { _ in 0 }
+                    )
+                }
+            )
+        )
+        return draft
+    }
+
     /// Publishes a version that knows how its hold-out was answered.
     private func publishKnown(_ store: ModelDirectory) throws -> ActiveModel {
         var draft = try TinyModel.draft(store.model)

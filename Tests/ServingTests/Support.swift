@@ -45,7 +45,7 @@ final class ServingBench: Sendable {
     let harms = Seen<Harm>()
     let access: AccessControl
     let releases: ReleaseService
-    /// Seconds that the clock of releases is ahead.
+    /// Seconds that the clock of releases and of hours is ahead.
     let later = Seen<Int64>()
     let feedback: FeedbackService
     let port: Int
@@ -76,6 +76,7 @@ final class ServingBench: Sendable {
     ) async throws {
         let metrics = try ServingMetrics(registry)
         let table = try EndpointTable(.api)
+        let later = later
         let settings = ServingSettings(
             models: models,
             defaultModel: defaultModel,
@@ -85,7 +86,11 @@ final class ServingBench: Sendable {
             serverTiming: batching.mode != .inline,
             feedbackBytes: Dictionary(uniqueKeysWithValues: models.map { ($0, 1 << 16) }),
             capturedModels: Set(models),
-            sampling: Dictionary(uniqueKeysWithValues: models.map { ($0, sampling) })
+            sampling: Dictionary(uniqueKeysWithValues: models.map { ($0, sampling) }),
+            wallClock: {
+                let seconds = 1_795_466_160 + later.all.reduce(0, +)
+                return WallTime(nanosecondsSinceEpoch: seconds * 1_000_000_000)
+            }
         )
         let batcher = try await Batcher.make(on: worker, threads: 2)
         let planner = BatchPlanner(
@@ -118,7 +123,6 @@ final class ServingBench: Sendable {
         try await loops.attach(feedback)
         let path = folder.path
         let stores = models.map { ModelDirectory(state: path, model: $0) }
-        let later = later
         releases = ReleaseService(
             settings: Dictionary(
                 uniqueKeysWithValues: models.map { ($0, staging ?? StagingSettings()) }

@@ -24,6 +24,8 @@ import Tools
            "error": {"lower": 0.1, "mean": 0.2, "upper": 0.35}}},
          "calm": {"rows": 0, "evidence_nats": 0, "threshold_nats": 13.82, "window_rows": 0,
           "reference_rows": 100, "verdict": {"reason": "no alarm stands"},
+          "season": {"column": "sold", "group": 1, "holdout_rows": [70, 30], "group_of_hour": [],
+           "streams": ["prediction.class"]},
           "attribution": {"streams": []}, "streams": []}}
         """#
 
@@ -33,6 +35,8 @@ import Tools
         #expect(
             text == """
                 calm: no alarm, evidence 0.00 of 13.82 nats, 0 rows watched
+                  season    hours of the week by column sold: group 2 of 2 in force, 30 hold-out \
+                rows; 1 of 0 streams depend on it
 
                 fashion: ALARM (critical: expected error), evidence 15.25 of 13.82 nats, 4200 rows \
                 watched
