@@ -66,7 +66,7 @@ extension Settings {
             chosen.plan(self),
             part: part,
             downloader: Downloader(
-                settings: downloads.transferSettings,
+                settings: downloads.transferSettings(),
                 logger: logging.logger("replay")
             ),
             folder: "\(state)/downloads",

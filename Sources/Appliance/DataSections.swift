@@ -215,7 +215,15 @@ extension SettingsSection {
         }
         if secrets.count > 1 { report("expected one secret, found several", key: "url") }
         checkNames(name, region, secrets.first)
-        return SourceAccess(secret: secrets.first, pinnedKeys: pins)
+        return SourceAccess(
+            secret: secrets.first,
+            pinnedKeys: pins,
+            allowsPrivate: flag(
+                "allow_private",
+                default: false,
+                doc: "whether its name may lead to this machine or a network of your own"
+            )
+        )
     }
 
     private func checkNames(_ header: String?, _ region: String?, _ secret: SourceSecret?) {

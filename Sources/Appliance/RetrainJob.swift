@@ -117,7 +117,7 @@ package struct RetrainJob {
     ) throws -> RetrainingPipeline {
         let logger = logging.logger("retraining")
         let downloader = try Downloader(
-            settings: settings.downloads.transferSettings,
+            settings: settings.downloads.transferSettings(retryingWithin: retryWindow(model)),
             circuits: CircuitFile("\(settings.state)/downloads/\(model.name)-circuits.json") {
                 Int64(ProcessEnvironment.nowWithFraction())
             },
@@ -156,6 +156,20 @@ package struct RetrainJob {
     }
 }
 
+extension RetrainJob {
+    /// Half of the time between two scheduled runs: what has not come until then is for the next.
+    private func retryWindow(_ model: ModelSettings) throws -> Duration? {
+        guard let text = model.retrain.schedule else { return nil }
+        let schedule = try RetrainingSchedule(text)
+        let clock = try LocalClock(named: model.retrain.run.timeZone)
+        let now = ProcessEnvironment.now()
+        guard let next = schedule.next(after: now, on: clock),
+            let last = schedule.next(after: next, on: clock)
+        else { return nil }
+        return .seconds(last - next) / 2
+    }
+}
+
 extension RetrainingClock {
     /// The system's clocks.
     static let system = RetrainingClock(
@@ -166,15 +180,24 @@ extension RetrainingClock {
 
 extension Appliance.DownloadSettings {
     /// As the transfer takes them.
-    var transferSettings: Transfer.DownloadSettings {
-        Transfer.DownloadSettings(
+    ///
+    /// - Parameter window: After which no retry begins; nil sets no end.
+    /// - Returns: The settings.
+    func transferSettings(retryingWithin window: Duration? = nil) -> Transfer.DownloadSettings {
+        let variables = ProcessEnvironment.variables()
+        return Transfer.DownloadSettings(
             caFile: authorities,
             proxy: proxy,
             noProxy: noProxy.isEmpty ? nil : noProxy.joined(separator: ","),
+            environmentProxies: ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+                .compactMap { variables[$0] }.filter { !$0.isEmpty },
             proxySecretFile: proxySecretFile,
             userAgent: "leeway/\(ApplianceVersion.text)",
             limits: DownloadLimits(bytesMax: bytesMax, totalSecondsMax: secondsMax),
-            retry: RetryPolicy(roundsMax: attemptsMax)
+            retry: RetryPolicy(
+                roundsMax: attemptsMax,
+                windowMilliseconds: window.map { Int($0 / .milliseconds(1)) }
+            )
         )
     }
 }

@@ -11,6 +11,18 @@ struct AttemptPlan: Sendable {
     /// What is fetched beyond the URL.
     var access: SourceAccess { request.access[url.text] ?? SourceAccess() }
 
+    /// Which addresses it may lead to; nil for a file.
+    var addressRule: AddressRule? {
+        url.host.map { host in
+            AddressRule(
+                host: host,
+                address: IPAddress(host),
+                allowsPrivate: access.allowsPrivate,
+                proxyPorts: settings.proxyPorts
+            )
+        }
+    }
+
     var bytesMax: Int {
         let asked = min(request.bytesMax ?? .max, request.expected?.bytes ?? .max)
         return max(1, min(asked, settings.limits.bytesMax))
@@ -56,7 +68,9 @@ struct AttemptRunner: ~Copyable {
             bytes: received,
             resumedBytes: resumed,
             source: plan.request.source.isEmpty ? nil : plan.request.source,
-            microseconds: Int(elapsed / .microseconds(1))
+            microseconds: Int(elapsed / .microseconds(1)),
+            effective: easy.text(CURLINFO_EFFECTIVE_URL).map(TransferURL.redact),
+            address: easy.text(CURLINFO_PRIMARY_IP).flatMap { $0.isEmpty ? nil : $0 }
         )
         return AttemptResult(outcome: outcome, report: report)
     }
@@ -169,8 +183,12 @@ struct AttemptRunner: ~Copyable {
         _ isCancelled: () -> Bool
     ) throws(TransferError) {
         let list = try CurlList(headers + credentials.headers)
+        let resolve = try CurlList(plan.settings.resolve)
         easy.reset()
         easy.apply(plan, url, credentials)
+        if !plan.settings.resolve.isEmpty { easy.set(CURLOPT_RESOLVE, resolve) }
+        let addresses = plan.addressRule.map { AddressGuard($0) }
+        if let addresses { easy.ask(addresses) }
         try easy.applyProxy(plan.settings)
         easy.set(CURLOPT_HTTPHEADER, list)
         easy.deliverBody(to: sink)
@@ -179,11 +197,19 @@ struct AttemptRunner: ~Copyable {
         let result = multi.run(easy, isCancelled: isCancelled)
         // The handle must not keep what is about to go away.
         easy.set(CURLOPT_HTTPHEADER, nil)
+        easy.askNobody()
+        // The callbacks have used it up to here.
+        extendLifetime(addresses)
         received += sink.receivedBytes - before
         guard let result else { throw .cancelled }
         curlCode = result
         if let failure = sink.failure { throw failure }
         if result == CURLE_FILESIZE_EXCEEDED { throw plan.tooLarge }
+        if result == CURLE_COULDNT_CONNECT || result == CURLE_ABORTED_BY_CALLBACK,
+            let refused = addresses?.refused
+        {
+            throw .failed(.addressRefused, url: plan.url.redacted, detail: refused)
+        }
         let status = easy.number(CURLINFO_RESPONSE_CODE)
         if result != CURLE_OK && status < 400 {
             let detail = easy.explain(result)

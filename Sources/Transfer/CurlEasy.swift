@@ -143,7 +143,7 @@ struct CurlEasy: ~Copyable {
         return unsafe header.map { unsafe String(cString: $0.pointee.value) }
     }
 
-    private mutating func note(_ result: CURLcode) {
+    mutating func note(_ result: CURLcode) {
         if result != CURLE_OK && firstRefusal == nil { firstRefusal = result }
     }
 }

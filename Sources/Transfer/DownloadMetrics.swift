@@ -9,6 +9,8 @@ package struct DownloadMetrics: Sendable {
     private let bytes: CounterFamily
     private let duration: HistogramFamily
     private let lastSuccess: GaugeFamily
+    private let responses: CounterFamily
+    private let curlErrors: CounterFamily
     private let now: @Sendable () -> WallTime
     private let results: Set<String>
 
@@ -22,10 +24,14 @@ package struct DownloadMetrics: Sendable {
         registry: MetricRegistry,
         now: @escaping @Sendable () -> WallTime = WallTime.now
     ) throws {
-        attempts = try registry.counter(
-            "leeway_download_attempts_total",
-            help: "Attempts to download a file from one mirror, by how they ended.",
-            labels: ["model", "source", "result"]
+        func counter(_ name: String, _ help: String, _ labels: String...) throws -> CounterFamily {
+            let labels = ["model", "source"] + labels
+            return try registry.counter("leeway_download_\(name)", help: help, labels: labels)
+        }
+        attempts = try counter(
+            "attempts_total",
+            "Attempts to download a file from one mirror, by how they ended.",
+            "result"
         )
         // These are of a whole download or of a session, never of an attempt.
         let notOfAttempts = ["url_invalid", "header_invalid", "mirrors_failed"]
@@ -33,11 +39,7 @@ package struct DownloadMetrics: Sendable {
             ["downloaded", "unchanged"]
                 + TransferError.allCodes.filter { !notOfAttempts.contains($0) }
         )
-        bytes = try registry.counter(
-            "leeway_download_bytes_total",
-            help: "Bytes of file bodies received, kept or not.",
-            labels: ["model", "source"]
-        )
+        bytes = try counter("bytes_total", "Bytes of file bodies received, kept or not.")
         duration = try registry.histogram(
             "leeway_download_duration_seconds",
             help: "Time of one attempt to download a file from one mirror.",
@@ -50,14 +52,38 @@ package struct DownloadMetrics: Sendable {
             help: "Unix time of the last attempt that brought or confirmed a file.",
             labels: ["model", "source"]
         )
+        responses = try counter(
+            "responses_total",
+            "Answers to attempts to download a file, by the class of their status.",
+            "status_class"
+        )
+        curlErrors = try counter(
+            "curl_errors_total",
+            "Attempts that libcurl gave up, by the number of its error.",
+            "curl_code"
+        )
         self.now = now
     }
+
+    /// The errors that a transfer can end with; libcurl's numbers never change their meaning.
+    static let curlCodes: Set<Int> = [
+        1, 3, 5, 6, 7, 8, 16, 18, 22, 23, 26, 27, 28, 33, 35, 37, 42, 47, 52, 55, 56, 58, 60, 61,
+        63,
+        67, 77, 83, 90, 92, 97,
+    ]
 
     /// Counts one attempt of a model's retrain; for any thread.
     package func record(_ attempt: DownloadAttempt, model: String) {
         let source = attempt.source ?? "other"
         let result = results.contains(attempt.result) ? attempt.result : "other"
         attempts.series([model, source, result]).add(1)
+        if (100..<600).contains(attempt.status) {
+            responses.series([model, source, "\(attempt.status / 100)xx"]).add(1)
+        }
+        if attempt.curlCode != 0 {
+            let isKnown = Self.curlCodes.contains(attempt.curlCode)
+            curlErrors.series([model, source, isKnown ? "\(attempt.curlCode)" : "other"]).add(1)
+        }
         bytes.series([model, source]).add(UInt64(clamping: attempt.bytes))
         let (nanoseconds, isTooMuch) = attempt.microseconds.multipliedReportingOverflow(by: 1000)
         duration.series([model]).observe(isTooMuch ? .max : UInt64(clamping: nanoseconds))

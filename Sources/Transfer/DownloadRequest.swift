@@ -135,6 +135,10 @@ package struct DownloadAttempt: Sendable, Equatable, Codable {
     package var source: String?
     /// The time from start to end.
     package var microseconds: Int
+    /// Where the answer came from after redirects, without user and query; nil for nowhere.
+    package var effective: String?
+    /// The address that was connected to, the proxy's where there is one; nil for none.
+    package var address: String?
 
     /// An attempt as it was made, perhaps by another process.
     package init(
@@ -145,7 +149,9 @@ package struct DownloadAttempt: Sendable, Equatable, Codable {
         bytes: Int,
         resumedBytes: Int? = nil,
         source: String? = nil,
-        microseconds: Int
+        microseconds: Int,
+        effective: String? = nil,
+        address: String? = nil
     ) {
         self.mirror = mirror
         self.result = result
@@ -155,5 +161,6 @@ package struct DownloadAttempt: Sendable, Equatable, Codable {
         self.resumedBytes = resumedBytes
         self.source = source
         self.microseconds = microseconds
+        (self.effective, self.address) = (effective, address)
     }
 }

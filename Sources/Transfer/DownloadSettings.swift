@@ -7,6 +7,11 @@ package struct DownloadSettings: Sendable, Equatable {
     /// Hosts that are reached without the proxy, as curl wants them: names and suffixes with
     /// commas between them; nil for what the environment says (`no_proxy`).
     package var noProxy: String?
+    /// The proxies that the environment names, if ``proxy`` leaves it to that: what they may reach
+    /// is their business.
+    package var environmentProxies: [String]
+    /// `host:port:address`, in place of what a name server says; for tests.
+    package var resolve: [String]
     /// A file with the proxy's `name:password`.
     package var proxySecretFile: String?
     /// What servers are told of us.
@@ -21,6 +26,8 @@ package struct DownloadSettings: Sendable, Equatable {
         caFile: String? = nil,
         proxy: String? = nil,
         noProxy: String? = nil,
+        environmentProxies: [String] = [],
+        resolve: [String] = [],
         proxySecretFile: String? = nil,
         userAgent: String = "leeway",
         limits: DownloadLimits = DownloadLimits(),
@@ -29,10 +36,20 @@ package struct DownloadSettings: Sendable, Equatable {
         self.caFile = caFile
         self.proxy = proxy
         self.noProxy = noProxy
+        self.environmentProxies = environmentProxies
+        self.resolve = resolve
         self.proxySecretFile = proxySecretFile
         self.userAgent = userAgent
         self.limits = limits
         self.retry = retry
+    }
+}
+
+extension DownloadSettings {
+    /// The ports of the proxies that there may be.
+    var proxyPorts: Set<Int> {
+        let proxies = proxy.map { $0.isEmpty ? [] : [$0] } ?? environmentProxies
+        return Set(proxies.compactMap { TransferURL.proxyPort($0) })
     }
 }
 

@@ -13,6 +13,7 @@ package final class Downloader: Sendable {
     private let logger: Logger
     private let circuits: CircuitFile?
     private let onAttempt: (@Sendable (DownloadAttempt) -> Void)?
+    private let born = ContinuousClock.now
     private let sleep: @Sendable (Duration) async throws -> Void
 
     /// Starts the transfer thread, which lives as long as the downloader.
@@ -64,7 +65,8 @@ package final class Downloader: Sendable {
         var plan = MirrorPlan(mirrorCount: urls.count, policy: settings.retry)
         var random = SystemRandomNumberGenerator()
         while true {
-            switch plan.next(random: &random) {
+            let elapsed = Int((ContinuousClock.now - born) / .milliseconds(1))
+            switch plan.next(random: &random, elapsedMilliseconds: elapsed) {
             case .attempt(let mirror):
                 do {
                     let outcome = try await attempt(request, urls[mirror])
@@ -73,9 +75,10 @@ package final class Downloader: Sendable {
                     return outcome
                 } catch {
                     if error.isOurs { throw error }
+                    let isFinal = error.isRetriedOnce && failures[mirror]?.isRetriedOnce == true
                     failures[mirror] = error
                     plan.failed(
-                        isTransient: error.isTransient,
+                        isTransient: error.isTransient && !isFinal,
                         retryAfterSeconds: error.retryAfterSeconds
                     )
                 }
@@ -167,6 +170,11 @@ package final class Downloader: Sendable {
             "download.microseconds": "\(report.microseconds)",
         ]
         if let resumed = report.resumedBytes { metadata["download.resumed"] = "\(resumed)" }
+        if let effective = report.effective, effective != report.mirror {
+            metadata["download.effective"] = "\(effective)"
+        }
+        if let address = report.address { metadata["network.peer.address"] = "\(address)" }
+        if report.status > 0 { metadata["http.response.status_code"] = "\(report.status)" }
         switch result.outcome {
         case .success:
             logger.info("download finished", metadata: metadata)

@@ -31,9 +31,14 @@ package struct MirrorPlan: Sendable {
 
     /// The next step; after an attempt that was not reported as failed it is the next mirror.
     ///
-    /// - Parameter random: Where the jitter comes from.
+    /// - Parameters:
+    ///   - random: Where the jitter comes from.
+    ///   - elapsedMilliseconds: Since the downloader was made, waits and transfers together.
     /// - Returns: What to do.
-    package mutating func next(random: inout some RandomNumberGenerator) -> Step {
+    package mutating func next(
+        random: inout some RandomNumberGenerator,
+        elapsedMilliseconds: Int = 0
+    ) -> Step {
         while position < mirrors.count {
             let mirror = mirrors[position]
             position += 1
@@ -42,7 +47,7 @@ package struct MirrorPlan: Sendable {
                 return .attempt(mirror: mirror.index)
             }
         }
-        return endRound(&random)
+        return endRound(&random, elapsedMilliseconds)
     }
 
     /// Reports that the attempt just made failed.
@@ -63,12 +68,18 @@ package struct MirrorPlan: Sendable {
         mirrors[slot].notBeforeMilliseconds = waitedMilliseconds + asked
     }
 
-    private mutating func endRound(_ random: inout some RandomNumberGenerator) -> Step {
+    private mutating func endRound(
+        _ random: inout some RandomNumberGenerator,
+        _ elapsedMilliseconds: Int
+    ) -> Step {
         guard let earliest = mirrors.map(\.notBeforeMilliseconds).min() else { return .giveUp }
         guard round + 1 < policy.roundsMax else { return .giveUp }
         let jitter = Int.random(in: 0...policy.jitterMillisecondsMax(round: round), using: &random)
         let wait = max(jitter, earliest - waitedMilliseconds)
         guard wait <= policy.waitMillisecondsMax - waitedMilliseconds else { return .giveUp }
+        if let window = policy.windowMilliseconds, wait > window - elapsedMilliseconds {
+            return .giveUp
+        }
         round += 1
         position = 0
         waitedMilliseconds += wait

@@ -11,18 +11,22 @@ package struct RetryPolicy: Sendable, Equatable {
     package var capMilliseconds: Int
     /// All waits together; a wait that would go beyond it ends the download instead.
     package var waitMillisecondsMax: Int
+    /// No round begins later than this after the downloader was made; nil sets no end.
+    package var windowMilliseconds: Int?
 
     /// Six rounds, 1 s doubled up to 10 min, half an hour of waiting in all.
     package init(
         roundsMax: Int = 6,
         baseMilliseconds: Int = 1000,
         capMilliseconds: Int = 600_000,
-        waitMillisecondsMax: Int = 1_800_000
+        waitMillisecondsMax: Int = 1_800_000,
+        windowMilliseconds: Int? = nil
     ) {
         self.roundsMax = roundsMax
         self.baseMilliseconds = baseMilliseconds
         self.capMilliseconds = capMilliseconds
         self.waitMillisecondsMax = waitMillisecondsMax
+        self.windowMilliseconds = windowMilliseconds
     }
 
     /// One try, no waiting.

@@ -7,11 +7,19 @@ package struct SourceAccess: Sendable, Equatable {
     /// Digests of public keys (`sha256//` and base64, as curl writes them), of which the server
     /// must have one; empty for any key whose certificate verifies.
     package var pinnedKeys: [String]
+    /// Whether its name may lead to this machine or to a network of our own; an address in the URL
+    /// may in any case.
+    package var allowsPrivate: Bool
 
     /// Nothing but the URL, unless more is said.
-    package init(secret: SourceSecret? = nil, pinnedKeys: [String] = []) {
+    package init(
+        secret: SourceSecret? = nil,
+        pinnedKeys: [String] = [],
+        allowsPrivate: Bool = false
+    ) {
         self.secret = secret
         self.pinnedKeys = pinnedKeys
+        self.allowsPrivate = allowsPrivate
     }
 }
 

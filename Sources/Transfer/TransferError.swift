@@ -66,6 +66,12 @@ package enum TransferError: Error, Equatable, Sendable, CustomStringConvertible 
         }
     }
 
+    /// Whether it is passing only if the very next attempt succeeds: a handshake that fails twice
+    /// fails for good.
+    package var isRetriedOnce: Bool {
+        if case .failed(.tlsFailed, _, _) = self { true } else { false }
+    }
+
     /// Whether no other mirror can help: the fault is on this side.
     package var isOurs: Bool {
         switch self {
@@ -132,6 +138,8 @@ package enum TransferFailure: String, Sendable, Codable, CaseIterable {
     case interrupted
     /// The server redirects to where we do not go: another protocol, or a URL with a user name.
     case redirectRefused = "redirect_refused"
+    /// The name, or a redirect, leads to an address that only this machine's own networks reach.
+    case addressRefused = "address_refused"
     /// The server redirects more often than the limit, or in a circle.
     case redirectsTooMany = "redirects_too_many"
     /// A local file is missing, is no regular file, or may not be read.
@@ -164,6 +172,8 @@ package enum TransferFailure: String, Sendable, Codable, CaseIterable {
         case .timedOut, .stalled: "check the network, or raise the time limits"
         case .interrupted: "it may pass; check the server if it does not"
         case .redirectRefused: "write the URL it leads to, if that is to be trusted"
+        case .addressRefused:
+            "if it is to be trusted, write its address in the URL, or allow_private: true beside it"
         case .redirectsTooMany: "check the URL"
         case .sourceUnreadable: "check the path and its permissions"
         case .lengthUnknown: "make the server send Content-Length, or give the file's sha256"

@@ -16,6 +16,8 @@ struct TransferURL: Sendable, Equatable {
     let scheme: Scheme
     /// Protocol, host and port, in one form; nil for a file.
     let origin: String?
+    /// The host without brackets; nil for a file.
+    let host: String?
     /// Whether path and query are such that every way of writing them is the same.
     let isPlainKey: Bool
     /// The path on this machine that a `file://` URL names; nil for others.
@@ -44,9 +46,9 @@ struct TransferURL: Sendable, Equatable {
             let words = unsafe curl_url_strerror(result).map { unsafe String(cString: $0) }
             throw refusal(words ?? "it is malformed")
         }
-        let name = unsafe Self.part(CURLUPART_SCHEME, of: parser) ?? ""
-        guard let scheme = Scheme(rawValue: name), allowed.contains(scheme) else {
-            throw refusal("the protocol \(name) is not allowed here")
+        let protocolName = unsafe Self.part(CURLUPART_SCHEME, of: parser) ?? ""
+        guard let scheme = Scheme(rawValue: protocolName), allowed.contains(scheme) else {
+            throw refusal("the protocol \(protocolName) is not allowed here")
         }
         // libcurl forgives one slash, and three; then a path is taken for a host.
         let afterScheme = text.dropFirst(scheme.rawValue.count)
@@ -56,6 +58,8 @@ struct TransferURL: Sendable, Equatable {
         self.text = text
         self.scheme = scheme
         origin = unsafe scheme == .file ? nil : Self.origin(of: parser, scheme)
+        let name = unsafe scheme == .file ? nil : Self.part(CURLUPART_HOST, of: parser)
+        host = name.map { $0.filter { $0 != "[" && $0 != "]" } }
         let path = unsafe Self.part(CURLUPART_PATH, of: parser, decoded: false) ?? ""
         let query = unsafe Self.part(CURLUPART_QUERY, of: parser, decoded: false)
         isPlainKey = query == nil && path.utf8.allSatisfy(Self.isPlain)
@@ -74,6 +78,19 @@ struct TransferURL: Sendable, Equatable {
         let authority = rest.prefix { $0 != "/" }
         guard let at = authority.lastIndex(of: "@") else { return String(visible) }
         return String(visible[..<slashes.upperBound] + visible[visible.index(after: at)...])
+    }
+
+    /// The port of a proxy's URL, which may lack its protocol; nil when it is no URL.
+    static func proxyPort(_ text: String) -> Int? {
+        guard let parser = unsafe curl_url() else { return nil }
+        defer { unsafe curl_url_cleanup(parser) }
+        let flags = UInt32(CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME)
+        guard unsafe curl_url_set(parser, CURLUPART_URL, text, flags) == CURLUE_OK else {
+            return nil
+        }
+        if let port = unsafe part(CURLUPART_PORT, of: parser) { return Int(port) }
+        // As libcurl has it (CURLOPT_PROXY).
+        return text.lowercased().hasPrefix("https://") ? 443 : 1080
     }
 
     private static let bytesMax = 8192

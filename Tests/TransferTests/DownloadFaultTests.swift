@@ -102,6 +102,26 @@ struct DownloadFaultTests {
         #expect(await bench.failure(server.url("bytes/1"))?.code == "tls_failed")
     }
 
+    @Test("a handshake that fails is tried once more, and not again")
+    func handshakeOnce() async throws {
+        let server = try DataServer(usesTLS: false)
+        let bench = try DownloadBench(retry: RetryPolicy())
+        #expect(await bench.failure(server.url("bytes/1"))?.code == "tls_failed")
+        #expect(bench.attempts.map(\.result) == ["tls_failed", "tls_failed"])
+        #expect(bench.waits.count == 1)
+    }
+
+    @Test("where an answer came from is told without user and query")
+    func effective() async throws {
+        let server = try DataServer.shared()
+        let bench = try DownloadBench()
+        _ = try await bench.download(server.url("redirect/hops/2?token=SECRET"))
+        let attempt = try #require(bench.attempts.first)
+        #expect(attempt.effective == server.url("bytes/100"))
+        #expect(attempt.mirror == server.url("redirect/hops/2"))
+        #expect(attempt.address == "127.0.0.1" && attempt.status == 200)
+    }
+
     @Test("a certificate of another host, or of another authority, is refused and not retried")
     func certificates() async throws {
         let other = try DataServer(names: "DNS:elsewhere.example")

@@ -30,6 +30,27 @@ import Transfer
         #expect(lastSuccess(text) == 1_700_000_000.5)
     }
 
+    @Test("errors of libcurl and classes of answers are counted by labels of a closed set")
+    func codes() throws {
+        let registry = MetricRegistry(shards: 1)
+        let metrics = try DownloadMetrics(registry: registry)
+        for (code, status) in [(28, 0), (28, 200), (4711, 503), (0, 200), (0, -7), (-1, 4711)] {
+            var found = attempt("stalled", bytes: 0, microseconds: 0)
+            (found.curlCode, found.status) = (code, status)
+            metrics.record(found, model: "m")
+        }
+        let text = lines(registry)
+        for line in [
+            #"leeway_download_curl_errors_total{model="m",source="train.features",curl_code="28"} 2"#,
+            #"leeway_download_curl_errors_total{model="m",source="train.features",curl_code="other"} 2"#,
+            #"leeway_download_responses_total{model="m",source="train.features",status_class="2xx"} 2"#,
+            #"leeway_download_responses_total{model="m",source="train.features",status_class="5xx"} 1"#,
+        ] {
+            #expect(text.contains(line), "\(line)")
+        }
+        #expect(text.filter { $0.hasPrefix("leeway_download_responses_total") }.count == 2)
+    }
+
     @Test("nonsense from another process does not trap")
     func nonsense() throws {
         let metrics = try DownloadMetrics(registry: MetricRegistry(shards: 1))
@@ -38,7 +59,7 @@ import Transfer
     }
 
     @Test("every error has a code of the closed set, and words that say what to do")
-    func codes() {
+    func errorCodes() {
         let url = "https://host/x"
         let errors: [TransferError] =
             TransferFailure.allCases.map { .failed($0, url: url, detail: "why") } + [

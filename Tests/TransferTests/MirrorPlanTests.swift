@@ -31,6 +31,21 @@ import Transfer
         #expect(run(mirrors: -1, policy) { _ in .permanent } == [.giveUp])
     }
 
+    @Test("no round begins later than the window allows, waits and transfers together")
+    func window() {
+        let policy = RetryPolicy(roundsMax: 6, baseMilliseconds: 1000, windowMilliseconds: 10_000)
+        // A wait of a second at most, into or over the end of the window.
+        for (elapsed, expected) in [(0, true), (8999, true), (10_000, false), (Int.max, false)] {
+            var random = Highest()
+            var plan = MirrorPlan(mirrorCount: 1, policy: policy)
+            #expect(plan.next(random: &random) == .attempt(mirror: 0))
+            plan.failed(isTransient: true)
+            let step = plan.next(random: &random, elapsedMilliseconds: elapsed)
+            #expect((step == .wait(milliseconds: 1000)) == expected, "\(elapsed) \(step)")
+            #expect((step == .giveUp) == !expected)
+        }
+    }
+
     @Test("a mirror that asked for time is left alone until its time is over")
     func retryAfter() {
         let policy = RetryPolicy(roundsMax: 4, baseMilliseconds: 1000)

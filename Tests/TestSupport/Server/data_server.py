@@ -124,6 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with LOCK:
             LOG.append((None, self.command, self.path, dict(self.headers.items())))
         host, port = self.path.rsplit(":", 1)
+        # Names that no name server knows lead here.
+        host = "127.0.0.1" if host.endswith(".example.com") else host
         far = socket.create_connection((host, int(port)))
         self.send_response(200)
         self.end_headers()
