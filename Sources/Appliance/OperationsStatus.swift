@@ -34,6 +34,8 @@ struct ApplianceStatus: Encodable, Sendable {
         let drift: Drift?
         /// The candidate on its way; nil when there is none.
         let release: ReleaseSummary?
+        /// The version that answers everybody and may still be taken back; nil when there is none.
+        let watch: ReleaseSummary?
         /// The version that automation leaves in its place; nil when none is pinned.
         let pinned: Int?
         /// The newest entries, the newest first.
@@ -107,6 +109,7 @@ extension Operations {
                     retrain: await supervisor.status(of: model.name),
                     drift: await drift.report(of: model.name).map { ApplianceStatus.Drift($0) },
                     release: await releases.summary(of: model.name),
+                    watch: await releases.watchSummary(of: model.name),
                     pinned: parts.directories[model.name]?.pinnedVersion(),
                     journal: journal.suffix(Self.journalMax).reversed()
                 )

@@ -17,6 +17,7 @@ extension StagingSettings {
             default: true,
             doc: "an alarm of the candidate's own drift monitor takes it back"
         )
+        (watchSeconds, watchShare, watchesImmediate) = Self.watch(&section)
         let isName = stickyField.utf8.allSatisfy {
             ($0 >= 0x61 && $0 <= 0x7A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2D
         }
@@ -85,6 +86,31 @@ extension StagingSettings {
                 default: 0.1,
                 in: 0.0001...0.99,
                 doc: "share of clients that the candidate answers"
+            )
+        )
+    }
+
+    private static func watch(_ section: inout SettingsSection) -> (
+        seconds: Double, share: Double, immediate: Bool
+    ) {
+        (
+            section.number(
+                "watch_seconds",
+                default: 86_400,
+                in: 0...31_536_000,
+                doc:
+                    "seconds after the canary in which the version before takes over if this one fails"
+            ),
+            section.number(
+                "watch_share",
+                default: 0.1,
+                in: 0.0001...1,
+                doc: "share of requests of which the version before computes a row, too, meanwhile"
+            ),
+            section.flag(
+                "watch_immediate",
+                default: false,
+                doc: "versions are watched after release: immediate, too"
             )
         )
     }

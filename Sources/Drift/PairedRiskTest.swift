@@ -45,6 +45,11 @@ package struct PairedRiskTest: Sendable, Equatable {
         wealths = [Double](repeating: 0, count: stakes.count)
     }
 
+    /// Whether another test asks for the same.
+    package func isOf(_ other: PairedRiskTest) -> Bool {
+        margin == other.margin && chance == other.chance
+    }
+
     /// ln(1/`chance`), in nats.
     package var threshold: Double { -naturalLogarithm(chance) }
 
@@ -81,5 +86,40 @@ package struct PairedRiskTest: Sendable, Equatable {
 
     private static func bounded(_ loss: Double) -> Double {
         loss.isNaN ? 1 : min(max(loss, 0), 1)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case margin, chance, pairs, sum, wealths
+        case isRaised = "is_raised"
+    }
+}
+
+extension PairedRiskTest: Codable {
+    /// Reads a saved test and refuses one that contradicts itself.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            margin: try container.decode(Double.self, forKey: .margin),
+            chance: try container.decode(Double.self, forKey: .chance)
+        )
+        pairs = try container.decode(Int.self, forKey: .pairs)
+        isRaised = try container.decode(Bool.self, forKey: .isRaised)
+        sum = try container.decode(Double.self, forKey: .sum)
+        let saved = try container.decode([Double].self, forKey: .wealths)
+        guard pairs >= 0, sum.isFinite, saved.count == wealths.count,
+            saved.allSatisfy(\.isFinite)
+        else { throw DriftError.state(problem: "the wealth of a paired test is damaged") }
+        wealths = saved
+    }
+
+    /// Saves what was seen; the stakes follow from the margin.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(margin, forKey: .margin)
+        try container.encode(chance, forKey: .chance)
+        try container.encode(pairs, forKey: .pairs)
+        try container.encode(isRaised, forKey: .isRaised)
+        try container.encode(sum, forKey: .sum)
+        try container.encode(wealths, forKey: .wealths)
     }
 }

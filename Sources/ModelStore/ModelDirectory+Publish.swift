@@ -96,7 +96,7 @@ extension ModelDirectory {
         }
     }
 
-    private func promoteVerified(
+    func promoteVerified(
         _ version: Int,
         _ digest: String,
         _ event: JournalEntry.Event,

@@ -187,6 +187,30 @@ extension ModelDirectory {
         try inStore { () throws(FileError) in try WholeFile.replace(retrainStatePath, bytes) }
     }
 
+    private var releaseEvidencePath: String { "\(path)/release-evidence" }
+
+    /// The saved evidence of labels for or against a version; nil when there is none.
+    package func readReleaseEvidence() -> [UInt8]? {
+        try? WholeFile.read(releaseEvidencePath, bytesMax: 1 << 20)
+    }
+
+    /// Keeps the evidence of labels for or against a version.
+    ///
+    /// - Throws: ``StoreError/file(_:)``.
+    package func writeReleaseEvidence(_ bytes: [UInt8]) throws(StoreError) {
+        try inStore { () throws(FileError) in try WholeFile.replace(releaseEvidencePath, bytes) }
+    }
+
+    /// What is kept of the last version that was taken back, as JSON.
+    package var withdrawalPath: String { "\(path)/withdrawn.json" }
+
+    /// Keeps what spoke against a version that was taken back, in the place of the one before.
+    ///
+    /// - Throws: ``StoreError/file(_:)``.
+    package func writeWithdrawal(_ bytes: [UInt8]) throws(StoreError) {
+        try inStore { () throws(FileError) in try WholeFile.replace(withdrawalPath, bytes) }
+    }
+
     private var driftStatePath: String { "\(path)/drift-state" }
 
     /// The saved state of the drift monitor; nil when there is none.

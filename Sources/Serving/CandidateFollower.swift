@@ -170,6 +170,14 @@ final class CandidateFollower {
         return placed.version
     }
 
+    /// Tells which version answers everybody now.
+    func live(_ version: Version) async {
+        await releases?.live(version.model, version.series.statistics)
+    }
+
+    /// Tells that no version answers any longer.
+    func unloaded() async { await releases?.unloaded(name) }
+
     /// Tells that there is no candidate any longer.
     func ended() async { await releases?.ended(name) }
 

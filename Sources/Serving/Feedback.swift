@@ -23,6 +23,7 @@ struct LabelledRow: Sendable, Equatable {
     let labels: [String]
     let truth: Truth
     let prediction: RememberedRow
+    let name: RowName
 
     enum Truth: Sendable, Equatable {
         case `class`(Int)
@@ -82,7 +83,8 @@ struct LabelledModel {
                     schema: meaning.schema,
                     labels: labels,
                     truth: truth,
-                    prediction: row
+                    prediction: row,
+                    name: RowName(key, row: item.row)
                 )
             )
         }

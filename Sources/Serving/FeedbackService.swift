@@ -131,6 +131,7 @@ package actor FeedbackService {
             guard let test = tests[version] else { continue }
             metrics.harmed(version.model, version.version)
             await onHarm(version.model, RiskReport(version.version, test))
+            await releases?.harmed(version.model, version: version.version)
         }
     }
 

@@ -128,6 +128,7 @@ package actor ModelFollower {
         isUnloaded = true
         answering = nil
         release(await candidates.remove())
+        await candidates.unloaded()
         release(try await loops.remove(directory.model))
         metrics.versions.ready.series([directory.model]).set(0)
         if let old = live { metrics.versions.info.remove(Self.labels(old, directory.model)) }
@@ -299,6 +300,7 @@ package actor ModelFollower {
         tell(model, at: now)
         forget(old, now: model.version)
         await wentLive(model)
+        await candidates.live(version)
         let releasing = ContinuousClock.now
         release(released)
         ResidentMemory.giveBackFreedMemory()

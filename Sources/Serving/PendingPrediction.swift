@@ -99,7 +99,8 @@ final class PendingPrediction {
         batching.series.count(reason, shard: served.shard)
         served.tally.failed(
             nanoseconds: UInt64(max(0, (NIODeadline.now() - submitted).nanoseconds)),
-            isFault: reason == .deadline
+            isFault: reason == .deadline,
+            isLate: reason == .deadline
         )
         promise.succeed(.failed(.deadlineExceeded))
     }

@@ -26,6 +26,7 @@ package final class VersionStatistics: Sendable {
             requests: sum(.requests),
             rows: sum(.rows),
             faults: sum(.faults),
+            late: sum(.late),
             computeNanoseconds: sum(.computeNanoseconds)
         )
     }
@@ -79,7 +80,7 @@ package final class VersionStatistics: Sendable {
 /// The counts of one event loop, which alone writes them; anybody may read.
 final class PredictionTally: Sendable {
     enum Field: Int, CaseIterable {
-        case requests, rows, failures, faults, failureNanoseconds
+        case requests, rows, failures, faults, late, failureNanoseconds
         case parseNanoseconds, queueNanoseconds, computeNanoseconds, writeNanoseconds, lastUptime
     }
 
@@ -87,6 +88,7 @@ final class PredictionTally: Sendable {
     private let rows = Atomic<UInt64>(0)
     private let failures = Atomic<UInt64>(0)
     private let faults = Atomic<UInt64>(0)
+    private let late = Atomic<UInt64>(0)
     private let failureNanoseconds = Atomic<UInt64>(0)
     private let parseNanoseconds = Atomic<UInt64>(0)
     private let queueNanoseconds = Atomic<UInt64>(0)
@@ -109,10 +111,12 @@ final class PredictionTally: Sendable {
     ///
     /// - Parameters:
     ///   - nanoseconds: How long that took.
-    ///   - isFault: Whether the version is to blame, and not the client.
-    func failed(nanoseconds: UInt64, isFault: Bool) {
+    ///   - isFault: Whether the version may be to blame, and not the client.
+    ///   - isLate: Whether nothing but time was the trouble.
+    func failed(nanoseconds: UInt64, isFault: Bool, isLate: Bool = false) {
         Self.add(1, failures)
         if isFault { Self.add(1, faults) }
+        if isLate { Self.add(1, late) }
         Self.add(nanoseconds, failureNanoseconds)
     }
 
@@ -127,6 +131,7 @@ final class PredictionTally: Sendable {
         case .rows: rows.load(ordering: .relaxed)
         case .failures: failures.load(ordering: .relaxed)
         case .faults: faults.load(ordering: .relaxed)
+        case .late: late.load(ordering: .relaxed)
         case .failureNanoseconds: failureNanoseconds.load(ordering: .relaxed)
         case .parseNanoseconds: parseNanoseconds.load(ordering: .relaxed)
         case .queueNanoseconds: queueNanoseconds.load(ordering: .relaxed)

@@ -13,10 +13,12 @@ package struct ReleaseMetrics: Sendable {
     private let evidence: GaugeFamily
     private let dropped: CounterFamily
     private let decisions: CounterFamily
+    private let watched: GaugeFamily
+    private let watchLabels: GaugeFamily
 
     /// What may be decided.
     enum Decision: String, CaseIterable {
-        case begun, advanced, completed, withdrawn
+        case begun, advanced, completed, withdrawn, confirmed
     }
 
     /// Declares the families.
@@ -58,7 +60,8 @@ package struct ReleaseMetrics: Sendable {
         )
         evidence = try gauge(
             "evidence_nats",
-            "Evidence against the candidate, by what it comes from: its own drift monitor, labels.",
+            "Evidence against the candidate by its own drift monitor and by labels, and by labels "
+                + "against a version that is watched after its release.",
             "source"
         )
         dropped = try counter(
@@ -71,11 +74,19 @@ package struct ReleaseMetrics: Sendable {
             "decision",
             "reason"
         )
+        watched = try gauge(
+            "watched_version",
+            "The version that answers everybody and may still be taken back; 0 without one."
+        )
+        watchLabels = try gauge(
+            "watch_labels",
+            "Labels that have compared the watched version with the one before on the same rows."
+        )
     }
 
     /// Makes a model's series, so that each exists before its first event.
     func prepare(model: String) {
-        for family in [stage, version, rows] { family.series([model]).set(0) }
+        for family in [stage, version, rows, watched] { family.series([model]).set(0) }
         _ = dropped.series([model])
         for role in ["stable", "candidate"] {
             for result in ["answered", "failed"] { _ = requests.series([model, role, result]) }
@@ -83,7 +94,7 @@ package struct ReleaseMetrics: Sendable {
         for reason in ReleaseReason.allCases {
             let decisions: [Decision] =
                 switch reason {
-                case .passed: [.begun, .advanced, .completed]
+                case .passed: [.begun, .advanced, .completed, .confirmed]
                 case .operator: [.completed, .withdrawn]
                 default: [.withdrawn]
                 }
@@ -113,6 +124,18 @@ package struct ReleaseMetrics: Sendable {
             for family in [rowSeconds, labels] { family.remove([model, role]) }
         }
         for source in ["drift", "feedback"] { evidence.remove([model, source]) }
+    }
+
+    /// Tells of a version that is watched; nil ends that.
+    func watches(_ model: String, _ found: ReleaseSummary?) {
+        watched.series([model]).set(Double(found?.version ?? 0))
+        guard let found else {
+            watchLabels.remove([model])
+            evidence.remove([model, "watch"])
+            return
+        }
+        watchLabels.series([model]).set(Double(found.comparedLabels ?? 0))
+        evidence.series([model, "watch"]).set(found.feedbackEvidence)
     }
 
     func dropped(_ model: String, rows: Int) {
@@ -145,7 +168,7 @@ package struct ReleaseMetrics: Sendable {
 package struct ReleaseSummary: Codable, Sendable, Equatable {
     /// The candidate's version.
     package var version: Int
-    /// `shadow` or `canary`.
+    /// `shadow` or `canary`; `full` of a version that is watched after that.
     package var stage: String
     /// When the stage began, as RFC 3339.
     package var since: String
@@ -167,9 +190,17 @@ package struct ReleaseSummary: Codable, Sendable, Equatable {
     package var feedbackEvidence = 0.0
     /// Evidence of the candidate's own drift monitor, in nats; nil where it is not watched.
     package var driftEvidence: Double?
+    /// Of a version that answers everybody: the version before; nil for a candidate.
+    package var previous: Int?
+    /// Labels by which the two were compared on the same rows; nil for a candidate.
+    package var comparedLabels: Int?
+    /// How much more of those rows it got wrong, -1…1; nil for a candidate, and before the first.
+    package var errorDifference: Double?
 
     private enum CodingKeys: String, CodingKey {
-        case version, stage, since, rows, agreement, labels
+        case version, stage, since, rows, agreement, labels, previous
+        case comparedLabels = "compared_labels"
+        case errorDifference = "error_difference"
         case confidenceShift = "confidence_shift"
         case rowSeconds = "row_seconds"
         case stableRowSeconds = "stable_row_seconds"

@@ -15,6 +15,8 @@ final class ReleaseRoute {
     let labelled: LabelledModel?
     /// Whether it answers anybody.
     let isCanary: Bool
+    /// The share of requests of which it computes a row unseen.
+    let shadowShare: Double
     /// Of all 2^32 hashes, so many go to the candidate.
     private let threshold: UInt64
     private let salt: UInt64
@@ -32,6 +34,7 @@ final class ReleaseRoute {
         self.candidate = candidate
         self.labelled = labelled
         isCanary = stage == .canary
+        shadowShare = isCanary ? 0 : settings.shadowShare
         threshold = UInt64(min(max(settings.canaryShare, 0), 1) * 4_294_967_296)
         // Another release begins with other clients.
         salt = UInt64(truncatingIfNeeded: candidate.model.version) &* 0x9E37_79B9_7F4A_7C15

@@ -30,6 +30,12 @@ package struct StagingSettings: Sendable, Equatable {
     package var feedbackChance = 0.01
     /// Whether an alarm of the candidate's own drift monitor takes it back.
     package var watchesDrift = true
+    /// Seconds that a version is watched after it answers everybody; 0 for not at all.
+    package var watchSeconds = 86_400.0
+    /// The share of requests of which the version before computes a row, too, meanwhile, 0…1.
+    package var watchShare = 0.1
+    /// Whether versions are watched that answered everybody at once.
+    package var watchesImmediate = false
 
     /// The settings as they are when nothing is configured.
     package init() {}
@@ -118,17 +124,30 @@ package struct ReleaseRule: Sendable {
     ///   - evidence: What is known of the stage.
     /// - Returns: What is to be done.
     package func decide(isShadow: Bool, _ evidence: ReleaseEvidence) -> Decision {
-        against(evidence) ?? (isShadow ? shadow(evidence) : canary(evidence))
+        against(evidence, "the stable version")
+            ?? (isShadow ? shadow(evidence) : canary(evidence))
     }
 
-    private func against(_ evidence: ReleaseEvidence) -> Decision? {
+    /// Decides on a version that answers everybody.
+    ///
+    /// - Parameters:
+    ///   - evidence: What is known of it since then, and of the version before.
+    ///   - previous: The version before, which would answer in its place.
+    /// - Returns: What is to be done; the end of the watch is forward.
+    package func watch(_ evidence: ReleaseEvidence, previous: Int) -> Decision {
+        if let back = against(evidence, "version \(previous)") { return back }
+        guard evidence.seconds >= settings.watchSeconds else { return .wait }
+        return .forward("\(evidence.rows) rows answered, \(evidence.labels) labels compared")
+    }
+
+    private func against(_ evidence: ReleaseEvidence, _ other: String) -> Decision? {
         let share = Double(evidence.faults) / Double(max(1, evidence.requests))
         let stable = Double(evidence.stableFaults) / Double(max(1, evidence.stableRequests))
         if evidence.faults >= Self.faultsMin, share > max(settings.failureShareMax, 2 * stable) {
             return .back(
                 .errors,
-                "\(evidence.faults) of \(evidence.requests) requests failed, of the stable "
-                    + "version's \(evidence.stableFaults) of \(evidence.stableRequests)"
+                "\(evidence.faults) of \(evidence.requests) requests failed, of \(other)'s "
+                    + "\(evidence.stableFaults) of \(evidence.stableRequests)"
             )
         }
         if let ours = evidence.rowNanoseconds, let theirs = evidence.stableRowNanoseconds,
@@ -136,7 +155,7 @@ package struct ReleaseRule: Sendable {
         {
             return .back(
                 .latency,
-                "a row takes \(Int(ours / 1000)) µs, of the stable version \(Int(theirs / 1000))"
+                "a row takes \(Int(ours / 1000)) µs, of \(other) \(Int(theirs / 1000))"
             )
         }
         if evidence.isDrifting, settings.watchesDrift {
@@ -145,8 +164,8 @@ package struct ReleaseRule: Sendable {
         if evidence.isWorse {
             return .back(
                 .feedback,
-                "after \(evidence.labels) labels: wrong more often than the stable version by more "
-                    + "than \(settings.feedbackMargin)"
+                "after \(evidence.labels) labels: wrong more often than \(other) by more than "
+                    + "\(settings.feedbackMargin)"
             )
         }
         return nil

@@ -7,26 +7,35 @@ package import Telemetry
 /// Watches candidates on their way and decides: to the next stage, to all clients, or back.
 ///
 /// What it decides it writes into the store, the journal first; the follower of the store does the
-/// rest, here and on every other replica. What it has counted of a stage is kept in memory: after a
-/// restart the stage goes on, and counting begins anew.
+/// rest, here and on every other replica. What it has counted of a stage is kept in memory, but for
+/// the evidence of labels: after a restart the stage goes on, and other counting begins anew.
 package actor ReleaseService {
     private let settings: [String: StagingSettings]
     private let drift: [String: DriftSettings]
-    private let directories: [String: ModelDirectory]
-    private let metrics: ReleaseMetrics
-    private let logger: Logger
+    let directories: [String: ModelDirectory]
+    let metrics: ReleaseMetrics
+    let logger: Logger
     private let clock: @Sendable () -> WallTime
-    private var loops: ServingLoops?
+    var loops: ServingLoops?
     private var watched: [String: ReleaseWatch] = [:]
+    /// Versions that answer everybody and may still be taken back.
+    var watches: [String: VersionWatch] = [:]
+    /// The versions that answer everybody, with what they count.
+    var lives: [String: LiveCount] = [:]
+    /// Models whose evidence of labels for a candidate was not saved yet.
+    private var unsaved: Set<String> = []
+    private var looks = 0
     /// Candidates whose release this process has ended, until the follower has seen it.
     private var decided: [String: Int] = [:]
     /// Why the last decision of a model could not be written, so that it is told once.
-    private var problems: [String: String] = [:]
+    var problems: [String: String] = [:]
 
     /// Who decides, in the journal.
     package static let actorName = "server"
     /// Milliseconds between two looks at the evidence.
     private static let periodMilliseconds = 100
+    /// Looks after which evidence is saved: five seconds.
+    private static let looksPerSave = 50
 
     /// Prepares; nothing happens before a candidate comes.
     ///
@@ -69,7 +78,7 @@ package actor ReleaseService {
         }
     }
 
-    private var now: Double { clock().secondsSinceEpoch }
+    var now: Double { clock().secondsSinceEpoch }
 
     // MARK: What the follower tells
 
@@ -88,7 +97,7 @@ package actor ReleaseService {
             isSame
             ? before?.monitor
             : drift[name].map { DriftMonitor(profile: candidate.bundle.reference, settings: $0) }
-        watched[name] = ReleaseWatch(
+        var watch = ReleaseWatch(
             release,
             candidate: candidate,
             stable: stable,
@@ -96,6 +105,12 @@ package actor ReleaseService {
             settings(of: name),
             monitor: monitor
         )
+        if !isSame, let saved = ReleaseRecord.read(directories[name]).candidate,
+            saved.release == release
+        {
+            watch.labels.goOn(from: saved.labels)
+        }
+        watched[name] = watch
         decided[name] = nil
         metrics.stands(name, version: release.version, isCanary: release.stage == .canary)
         if !isSame { metrics.count(name, .begun, .passed) }
@@ -104,6 +119,7 @@ package actor ReleaseService {
 
     /// There is no candidate any longer.
     func ended(_ model: String) {
+        save()
         guard let watch = watched.removeValue(forKey: model) else { return }
         metrics.ended(model)
         if decided[model] == watch.release.version {
@@ -124,13 +140,12 @@ package actor ReleaseService {
     /// Labels have come for rows that were predicted.
     func labelled(_ rows: [LabelledRow]) {
         for row in rows {
+            watches[row.model]?.take(row)
             guard let watch = watched[row.model], watch.release.stage == .canary else { continue }
             let isCandidate = row.prediction.version == watch.release.version
             var loss = row.isCorrect == true ? 0.0 : 1.0
-            if case .value(let truth) = row.truth {
-                loss = abs(Double(row.prediction.outputs.first ?? .nan) - truth)
-                if loss.isNaN { loss = .infinity }
-            }
+            if case .value = row.truth { loss = row.error }
+            unsaved.insert(row.model)
             _ = watched[row.model]?.labels.add(
                 loss,
                 ofCandidate: isCandidate,
@@ -146,25 +161,34 @@ package actor ReleaseService {
     package func run() async {
         while !Task.isCancelled {
             await look()
+            looks += 1
+            if looks % Self.looksPerSave == 0 { save() }
             try? await Task.sleep(for: .milliseconds(Self.periodMilliseconds))
         }
+        save()
     }
 
     /// Gathers what the loops have counted, and decides.
     package func look() async {
-        for model in watched.keys.sorted() {
+        for model in Set(watched.keys).union(watches.keys).sorted() {
             await gather(model)
             decide(model)
+            await judge(model)
         }
     }
 
     private func gather(_ model: String) async {
-        guard let loops, let release = watched[model]?.release else { return }
+        guard let loops else { return }
+        let release = watched[model]?.release
         let shadow = (try? await loops.takeShadow(model)) ?? []
+        if watches[model] != nil { compare(model, shadow) }
+        guard let release else { return }
         let counted = (try? await loops.takeCandidateBlocks(model)) ?? []
         // The release may have moved on meanwhile.
         guard var watch = watched[model], watch.release == release else { return }
-        for rows in shadow { watch.shadow?.compare(rows) }
+        for rows in shadow where rows.version == watch.stableVersion {
+            watch.shadow?.compare(rows)
+        }
         if var monitor = watch.monitor {
             for block in counted + (watch.shadow?.takeBlocks() ?? []) { monitor.fold(block) }
             watch.monitor = monitor
@@ -213,18 +237,53 @@ package actor ReleaseService {
                 }
                 decided[model] = release.version
                 tell(model, release, .withdrawn, reason, words)
+                keep(model, release, reason, words)
             }
             problems[model] = nil
         } catch {
-            guard problems[model] != "\(error)" else { return }
-            problems[model] = "\(error)"
-            var facts = metadata(model, release)
-            facts["error.message"] = "\(error)"
-            logger.error("release decision not written", metadata: facts)
+            notWritten(model, "\(error)", metadata(model, release))
         }
     }
 
-    private func note(_ words: String) -> ReleaseNote {
+    /// Tells once that a decision could not be written.
+    func notWritten(_ model: String, _ words: String, _ facts: Logger.Metadata) {
+        guard problems[model] != words else { return }
+        problems[model] = words
+        var facts = facts
+        facts["error.message"] = "\(words)"
+        logger.error("release decision not written", metadata: facts)
+    }
+
+    /// Keeps what spoke against a candidate.
+    private func keep(
+        _ model: String,
+        _ release: StagedRelease,
+        _ reason: ReleaseReason,
+        _ words: String
+    ) {
+        let since = release.since.formatted(.iso8601)
+        let summary =
+            watched[model]?.summary(now: now, since: since)
+            ?? ReleaseSummary(version: release.version, stage: release.stage.rawValue, since: since)
+        keep(model, reason, words, summary, stable: (try? directories[model]?.current())?.version)
+    }
+
+    /// Saves the evidence of labels, so that a restart does not lose it.
+    package func save() {
+        for model in Set(watched.keys).union(watches.keys)
+        where unsaved.contains(model) || watches[model]?.isSaved == false {
+            var record = ReleaseRecord.read(directories[model])
+            if let watch = watched[model] {
+                record.candidate = .init(release: watch.release, labels: watch.labels)
+            }
+            if let watch = watches[model] { record.live = watch.record }
+            record.write(directories[model])
+            unsaved.remove(model)
+            watches[model]?.isSaved = true
+        }
+    }
+
+    func note(_ words: String) -> ReleaseNote {
         ReleaseNote(
             actor: Self.actorName,
             reason: words,

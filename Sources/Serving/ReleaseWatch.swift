@@ -6,6 +6,7 @@ internal import ModelStore
 struct ReleaseWatch {
     let release: StagedRelease
     let candidate: ActiveModel
+    let stableVersion: Int
     /// Seconds at which the stage began, by the clock of the process that has set it.
     let began: Double
     let rule: ReleaseRule
@@ -32,6 +33,7 @@ struct ReleaseWatch {
     ) {
         self.release = release
         self.candidate = candidate
+        stableVersion = stable.version
         self.monitor = monitor
         began = release.since.timeIntervalSince1970
         rule = ReleaseRule(settings)
@@ -108,7 +110,7 @@ struct ReleaseWatch {
 }
 
 /// Labels of both versions' rows, brought together in pairs as they come.
-struct LabelPairs: Sendable {
+struct LabelPairs: Sendable, Codable, Equatable {
     private(set) var test: PairedRiskTest
     private(set) var candidateLabels = 0
     private(set) var stableLabels = 0
@@ -143,6 +145,12 @@ struct LabelPairs: Sendable {
         // Errors have no bound: whose is greater counts. Of equally good versions, either is.
         return test.observe(candidate: ours > theirs ? 1 : 0, other: theirs > ours ? 1 : 0)
     }
+
+    /// What was seen before a restart, unless the configuration has asked for something else since.
+    mutating func goOn(from saved: LabelPairs) {
+        guard saved.test.isOf(test) else { return }
+        self = saved
+    }
 }
 
 /// What one version has done, over all event loops.
@@ -151,6 +159,8 @@ struct VersionTotals: Equatable {
     var rows = 0
     /// Requests that failed without the client's fault.
     var faults = 0
+    /// Those of them that only took too long.
+    var late = 0
     var computeNanoseconds = 0
 
     func since(_ before: VersionTotals) -> VersionTotals {
@@ -158,6 +168,7 @@ struct VersionTotals: Equatable {
             requests: requests - before.requests,
             rows: rows - before.rows,
             faults: faults - before.faults,
+            late: late - before.late,
             computeNanoseconds: computeNanoseconds - before.computeNanoseconds
         )
     }

@@ -83,8 +83,10 @@ final class ServedModel {
     var pendingCount = 0
     /// Whether another version has taken this one's place.
     var isRetired = false
-    /// Puts rows aside for a candidate in the shadow; nil without one.
+    /// Puts rows aside for a candidate in the shadow, or the version before; nil without either.
     var shadow: ShadowTap?
+    /// The share of requests of which the version before computes a row, too.
+    var watchShare = 0.0
 
     init(
         _ model: ActiveModel,
@@ -177,7 +179,7 @@ final class ServedModel {
         try checkFinite()
         let explanation = try explain(rows)
         times.endCompute(metrics, shard)
-        observe(rows)
+        observe(request.name, rows)
         remember(request.name, rows)
         times.monitor = times.end(.monitor, metrics, shard)
         var response = respond(to: request, rows, dialect, explanation, times)
@@ -240,11 +242,11 @@ final class ServedModel {
     }
 
     /// Never throws and never waits: what goes wrong here is no concern of the client.
-    private func observe(_ batch: FeatureBatch) {
+    private func observe(_ name: RequestName, _ batch: FeatureBatch) {
         engine.scratch.read { outputs in
             for row in 0..<batch.rowCount { count(row, outputs) }
             if let row = watched.row, row < batch.rowCount { watch(row, of: batch, outputs) }
-            if let shadow { putAside(shadow, batch, outputs) }
+            if let shadow { putAside(name, shadow, batch, outputs) }
         }
         let unusual = batch.counts
         for (count, counter) in [
@@ -279,13 +281,14 @@ final class ServedModel {
     }
 
     private func putAside(
+        _ name: RequestName,
         _ shadow: ShadowTap,
         _ batch: FeatureBatch,
         _ outputs: borrowing InferenceScratch
     ) {
         guard let row = shadow.choose(of: batch.rowCount) else { return }
         let (predicted, confidence) = answer(row, outputs)
-        shadow.put(raw: batch.raw, row: row, predicted: predicted, confidence: confidence)
+        shadow.put(name, raw: batch.raw, row: row, predicted: predicted, confidence: confidence)
     }
 
     /// The class of a row and its probability; 0 and the value for a regression.

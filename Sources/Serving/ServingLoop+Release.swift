@@ -66,7 +66,7 @@ extension ServingLoop {
         let labelled = version.labelled(after: models[index].labelled)
         served.recent = labelled?.ring
         models[index].route = ReleaseRoute(served, labelled, stage: stage, settings)
-        tap(index, settings)
+        tap(index)
         return before
     }
 
@@ -79,18 +79,34 @@ extension ServingLoop {
             stage: stage,
             settings
         )
-        tap(index, settings)
+        tap(index)
     }
 
-    /// Has rows of the stable version put aside while the candidate is in the shadow.
-    private func tap(_ index: Int, _ settings: StagingSettings) {
+    /// Has rows of the version that answers everybody put aside for the version before.
+    ///
+    /// - Parameters:
+    ///   - name: The model.
+    ///   - version: The version that is watched; another one is left alone.
+    ///   - share: The share of requests; 0 ends it.
+    func watch(_ name: String, version: Int, share: Double) {
+        guard let index = index(of: name), let served = models[index].served,
+            served.model.version == version
+        else { return }
+        served.watchShare = share
+        tap(index)
+    }
+
+    /// Has rows of the version that answers everybody put aside while somebody asks for them.
+    private func tap(_ index: Int) {
         guard let served = models[index].served else { return }
-        served.shadow = nil
-        guard let route = models[index].route, !route.isCanary else { return }
-        served.shadow = ShadowTap(
-            share: settings.shadowShare,
-            rawWidth: served.model.bundle.manifest.schema.rawWidth
-        )
+        let share = max(models[index].route?.shadowShare ?? 0, served.watchShare)
+        served.shadow =
+            share > 0
+            ? ShadowTap(
+                share: share,
+                version: served.model.version,
+                rawWidth: served.model.bundle.manifest.schema.rawWidth
+            ) : nil
     }
 
     /// Takes the candidate away.
@@ -99,8 +115,8 @@ extension ServingLoop {
     func removeCandidate(_ name: String) -> RetiredVersion? {
         guard let index = index(of: name) else { return nil }
         var candidate = models[index].route?.candidate
-        models[index].served?.shadow = nil
         models[index].route = nil
+        tap(index)
         return RetiredVersion(taking: &candidate)
     }
 

@@ -66,7 +66,18 @@ extension ServingLoops {
         return before
     }
 
-    /// Rows that the loops have put aside for a candidate.
+    /// Has rows of the version that answers put aside for the version before, on every loop.
+    ///
+    /// - Throws: What a closed loop throws.
+    func watch(_ name: String, version: Int, share: Double) async throws {
+        for loop in loops {
+            try await loop.eventLoop.submit {
+                loop.value.watch(name, version: version, share: share)
+            }.get()
+        }
+    }
+
+    /// Rows that the loops have put aside for a candidate, or the version before.
     ///
     /// - Throws: What a closed loop throws.
     func takeShadow(_ name: String) async throws -> [ShadowRows] {

@@ -4,8 +4,8 @@ internal import ModelStore
 internal import NIOCore
 internal import NeuralNetwork
 
-/// What a candidate makes of the rows that the stable version has answered, computed off the request
-/// path.
+/// What another version, such as a candidate, makes of the rows that the stable version has answered,
+/// computed off the request path.
 ///
 /// Both versions compute each row, one after the other on the same thread, so that their times can
 /// be compared; the stable one's answer is the one that the client got.
@@ -16,7 +16,9 @@ final class ShadowComparison {
     private var stableScratch = InferenceScratch()
     private var inputs: [Float]
     private var stableInputs: [Float]
-    private var monitor: InputMonitor
+    private var monitor: InputMonitor?
+    /// What the candidate answered since the last time; nil where nobody asks.
+    private var answers: [ShadowAnswer]?
 
     /// Rows that both have computed.
     private(set) var rows = 0
@@ -32,12 +34,24 @@ final class ShadowComparison {
     private var stableNanoseconds = 0.0
 
     /// Nanoseconds that one look at the rows may take; what is left then is dropped.
-    private static let budget: UInt64 = 50_000_000
+    private let budget: UInt64
 
-    /// Prepares.
+    /// The budget of a candidate in the shadow, which must not take for ever.
+    static let shadowBudget: UInt64 = 50_000_000
+
+    /// Prepares; nil where the other version cannot read the stable version's rows.
     ///
-    /// - Returns: Nil where the candidate cannot read the stable version's rows.
-    init?(candidate: ModelBundle, stable: ModelBundle) {
+    /// - Parameters:
+    ///   - candidate: The other version.
+    ///   - stable: The version that answers.
+    ///   - budget: Nanoseconds that one look at the rows may take.
+    ///   - keepsAnswers: Whether the other version's answers are asked for, and not its monitor.
+    init?(
+        candidate: ModelBundle,
+        stable: ModelBundle,
+        budget: UInt64 = ShadowComparison.shadowBudget,
+        keepsAnswers: Bool = false
+    ) {
         guard candidate.manifest.schema.readsSameRows(as: stable.manifest.schema),
             candidate.manifest.task == stable.manifest.task,
             candidate.manifest.labels == stable.manifest.labels
@@ -45,7 +59,9 @@ final class ShadowComparison {
         (self.candidate, self.stable) = (candidate, stable)
         inputs = [Float](repeating: 0, count: candidate.manifest.schema.encodedWidth)
         stableInputs = [Float](repeating: 0, count: stable.manifest.schema.encodedWidth)
-        monitor = InputMonitor(candidate.reference)
+        self.budget = budget
+        monitor = keepsAnswers ? nil : InputMonitor(candidate.reference)
+        answers = keepsAnswers ? [] : nil
     }
 
     private var isRegression: Bool { candidate.manifest.task == .regression }
@@ -76,7 +92,7 @@ final class ShadowComparison {
             return
         }
         for row in 0..<found.count {
-            guard NIODeadline.now().uptimeNanoseconds &- start < Self.budget else {
+            guard row == 0 || NIODeadline.now().uptimeNanoseconds &- start < budget else {
                 dropped += found.count - row
                 return
             }
@@ -104,8 +120,9 @@ final class ShadowComparison {
         agreeing += predicted == Int(found.predicted[row]) ? 1 : 0
         confidence += sure
         stableConfidence += Double(found.confidence[row])
+        answers?.append(ShadowAnswer(name: found.names[row], predicted: predicted, value: sure))
         scratch.read { outputs in
-            monitor.observe(
+            monitor?.observe(
                 ScoredRows(
                     raw: raw,
                     logits: outputs.logits,
@@ -142,11 +159,27 @@ final class ShadowComparison {
     }
 
     /// The rows counted for the candidate's drift monitor since the last time.
-    func takeBlocks() -> [BlockCounts] { monitor.take().blocks }
+    func takeBlocks() -> [BlockCounts] { monitor?.take().blocks ?? [] }
+
+    /// What the candidate answered since the last time, where that is kept.
+    func takeAnswers() -> [ShadowAnswer] {
+        guard let taken = answers else { return [] }
+        answers = []
+        return taken
+    }
 
     /// Rows dropped since the last time.
     func takeDropped() -> Int {
         defer { dropped = 0 }
         return dropped
     }
+}
+
+/// What a version made of a row that another one has answered.
+struct ShadowAnswer: Sendable {
+    let name: RowName
+    /// The class; 0 for a regression.
+    let predicted: Int
+    /// The value of a regression; of a class its probability.
+    let value: Double
 }

@@ -37,6 +37,7 @@ package struct StatusReport: Sendable {
         let retrain: Retrain?
         let drift: Drift?
         let release: Release?
+        let watch: Release?
         let pinned: Int?
         let journal: [Entry]
     }
@@ -47,6 +48,8 @@ package struct StatusReport: Sendable {
         let rows: Int
         let labels: Int
         let agreement: Double?
+        let previous: Int?
+        let comparedLabels: Int?
     }
 
     private struct Scores: Decodable {
@@ -134,6 +137,13 @@ package struct StatusReport: Sendable {
             lines.append(
                 "  release   version \(release.version), \(release.stage): \(release.rows) rows, "
                     + "\(release.labels) labels\(agreement)"
+            )
+        }
+        if let watch = model.watch {
+            lines.append(
+                "  watched   version \(watch.version) beside version \(watch.previous ?? 0): "
+                    + "\(watch.rows) rows, \(watch.labels) labels, "
+                    + "\(watch.comparedLabels ?? 0) of them compared"
             )
         }
         for (index, entry) in model.journal.enumerated() {

@@ -1,4 +1,5 @@
 import Drift
+import FoundationEssentials
 import Testing
 
 /// The test that takes a worse candidate back.
@@ -90,5 +91,26 @@ import Testing
             test.observe(candidate: 0, other: loss)
         }
         #expect(test.evidence.isFinite && test.margin < 1 && test.threshold.isFinite)
+    }
+
+    @Test("a saved test goes on as if nothing had happened, and one that is damaged is refused")
+    func saved() throws {
+        var test = PairedRiskTest(margin: 0.02, chance: 0.01)
+        for number in 0..<7 { test.observe(candidate: number % 2 == 0 ? 1 : 0, other: 0) }
+        let bytes = try JSONEncoder().encode(test)
+        var read = try JSONDecoder().decode(PairedRiskTest.self, from: bytes)
+        #expect(read == test)
+        let isSame = read.observe(candidate: 1, other: 0) == test.observe(candidate: 1, other: 0)
+        #expect(isSame && read == test)
+        let text = String(decoding: bytes, as: UTF8.self)
+        let bad = [
+            text.replacing("\"pairs\":7", with: "\"pairs\":-1"),
+            text.replacing(#/"wealths":\[[^,]*,/#, with: "\"wealths\":["),
+        ]
+        for text in bad {
+            #expect(throws: DriftError.self) {
+                try JSONDecoder().decode(PairedRiskTest.self, from: Data(text.utf8))
+            }
+        }
     }
 }

@@ -251,4 +251,43 @@ import Testing
         try bench.store.recover(now: later)
         #expect(try bench.store.current()?.version == 1)
     }
+
+    @Test("a version that answers everybody is taken back to the one before, unless others decided")
+    func takeBack() throws {
+        let bench = try bench(.canary)
+        #expect(try bench.store.origin() == nil)
+        #expect(try bench.store.complete(release(bench), note))
+        let origin = try #require(try bench.store.origin())
+        #expect(origin.version == 2 && origin.previous == 1 && origin.actor == "server")
+        #expect(origin.event == .promoted && origin.time == later)
+        // A candidate that comes and goes changes nothing of that.
+        try bench.store.stageTiny(.shadow, sharpness: 4)
+        #expect(try bench.store.origin() == origin)
+        #expect(try bench.store.withdraw(release(bench), note))
+        #expect(try bench.store.origin() == origin)
+        // One that is on its way is out of its release.
+        try bench.store.stageTiny(.shadow, sharpness: 5)
+        _ = try bench.store.pin(nil, note)
+        #expect(try !bench.store.takeBack(origin, note))
+        try bench.store.unpin(note)
+        try bench.store.stageTiny(.shadow, sharpness: 6)
+        #expect(try bench.store.takeBack(origin, note))
+        #expect(try bench.store.current()?.version == 1)
+        #expect(try bench.store.stagedRelease() == nil)
+        #expect(try bench.store.history().last?.previous == 2)
+        // Now another version is current, and not by a step forward.
+        #expect(try bench.store.origin() == nil)
+        #expect(try !bench.store.takeBack(origin, note))
+    }
+
+    @Test("where the version before is damaged, the current one stays")
+    func takeBackDamaged() throws {
+        let bench = try bench(.canary)
+        #expect(try bench.store.complete(release(bench), note))
+        let origin = try #require(try bench.store.origin())
+        try bench.store.overwrite(ModelBundle.networkName, of: 1, [1, 2, 3])
+        #expect(throws: StoreError.self) { try bench.store.takeBack(origin, note) }
+        #expect(try bench.store.current()?.version == 2)
+        #expect(try bench.journal().last == "promoted 2")
+    }
 }

@@ -1,0 +1,67 @@
+package import FoundationEssentials
+
+/// How a version that answers everybody is taken back by automation.
+extension ModelDirectory {
+    /// How the current version came to its place.
+    package struct Origin: Sendable, Equatable {
+        /// The current version.
+        package let version: Int
+        /// The version before, to which a rollback goes.
+        package let previous: Int
+        /// When.
+        package let time: Date
+        /// Who has put it there.
+        package let actor: String
+        /// `published` or `promoted`.
+        package let event: JournalEntry.Event
+    }
+
+    /// How the current version came to its place, if it was by a step forward from another one.
+    ///
+    /// - Returns: Nil where it is the first, was rolled back to, or is not what the journal says.
+    /// - Throws: ``StoreError``.
+    package func origin() throws(StoreError) -> Origin? {
+        var last: JournalEntry?
+        for entry in try history() {
+            switch entry.event {
+            case .published, .promoted: last = entry
+            // A candidate that is withdrawn leaves the current version where it is.
+            case .rolledBack where entry.version != last?.version: last = entry
+            default: break
+            }
+        }
+        guard let last, last.event != .rolledBack, last.previous != nil,
+            try current()?.version == last.version
+        else { return nil }
+        let previous = try versionBefore(last.version)
+        return Origin(
+            version: last.version,
+            previous: previous,
+            time: last.time,
+            actor: last.actor,
+            event: last.event
+        )
+    }
+
+    /// Makes the version before current again, if nobody has decided otherwise meanwhile.
+    ///
+    /// A candidate that was on its way is out of its release, as with every change of the version
+    /// that it was compared with.
+    ///
+    /// - Parameters:
+    ///   - origin: The version and the one before, as the caller knows them.
+    ///   - note: For the journal.
+    /// - Returns: False when another version is current by now, or one is pinned.
+    /// - Throws: ``StoreError``, also when the version before does not pass its checks.
+    package func takeBack(_ origin: Origin, _ note: ReleaseNote) throws(StoreError) -> Bool {
+        let digest = try manifestDigest(of: origin.previous)
+        _ = try ModelBundle.load(from: self, version: origin.previous, manifestSHA256: digest)
+        return try withReleaseLock { () throws(StoreError) in
+            guard try current()?.version == origin.version, pinnedVersion() == nil else {
+                return false
+            }
+            _ = try promoteVerified(origin.previous, digest, .rolledBack, note)
+            return true
+        }
+    }
+}
