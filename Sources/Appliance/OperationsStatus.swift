@@ -49,10 +49,17 @@ struct ApplianceStatus: Encodable, Sendable {
         let threshold: Double
         let alarm: DriftSeverity?
         let cause: DriftFinding?
+        /// Rows since what raised the alarm is back at rest; nil while it lasts.
+        let quietRows: UInt64?
         /// Those with the most evidence, the strongest first.
         let streams: [Stream]
 
         static let streamsMax = 8
+
+        private enum CodingKeys: String, CodingKey {
+            case rows, evidence, threshold, alarm, cause, streams
+            case quietRows = "quiet_rows"
+        }
 
         init(_ report: DriftReport) {
             let summary = report.summary
@@ -61,6 +68,7 @@ struct ApplianceStatus: Encodable, Sendable {
             threshold = summary.threshold
             alarm = report.verdict.level
             cause = report.verdict.cause
+            quietRows = report.quietRows
             let byEvidence = summary.streams.sorted { left, right in
                 (left.evidence, left.populationStability ?? 0)
                     > (right.evidence, right.populationStability ?? 0)

@@ -9,6 +9,8 @@ package struct DriftReport: Encodable, Sendable {
     package let attribution: DriftAttribution
     /// Estimates without labels; nil where probabilities tell nothing.
     package let performance: PerformanceEstimate?
+    /// See ``ModelHealth/quietRows(_:)``.
+    package let quietRows: UInt64?
 
     /// Puts together what is known at this moment.
     package init(_ monitor: DriftMonitor, _ health: ModelHealth) {
@@ -16,6 +18,7 @@ package struct DriftReport: Encodable, Sendable {
         verdict = health.verdict
         attribution = DriftAttribution(monitor, clock: health.clock)
         performance = health.performance?.estimate
+        quietRows = health.quietRows(monitor)
     }
 
     /// Writes the members of the summary and the others beside them.
@@ -25,9 +28,11 @@ package struct DriftReport: Encodable, Sendable {
         try container.encode(verdict, forKey: .verdict)
         try container.encode(attribution, forKey: .attribution)
         try container.encodeIfPresent(performance, forKey: .performance)
+        try container.encodeIfPresent(quietRows, forKey: .quietRows)
     }
 
     private enum CodingKeys: String, CodingKey {
         case verdict, attribution, performance
+        case quietRows = "quiet_rows"
     }
 }

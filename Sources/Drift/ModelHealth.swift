@@ -11,6 +11,8 @@ package struct ModelHealth: Sendable {
     package var hasErrors = false
     /// When the standing alarm was seen first, in Unix seconds.
     private var alarmSeen: Double?
+    /// The row at which what the standing alarm is about was found back at rest; nil while it is not.
+    private var restSince: UInt64?
     private var asking = RetrainAsking()
     private let errorTolerance: Double
 
@@ -74,6 +76,7 @@ package struct ModelHealth: Sendable {
         change: Change, asksForRetrain: Bool
     ) {
         clock.mark(row: monitor.rows, seconds: seconds)
+        noteRest(monitor)
         let (before, cause) = (verdict.level, verdict.cause)
         verdict = DriftVerdict(facts(monitor))
         var change = Change.none
@@ -90,8 +93,37 @@ package struct ModelHealth: Sendable {
     package mutating func acknowledge() {
         performance?.acknowledge()
         hasErrors = false
+        restSince = nil
         verdict = .calm
         asking = RetrainAsking()
+    }
+
+    /// Rows at rest after which the cause of an alarm counts as passed.
+    package static let passedRowsMin: UInt64 = 2048
+
+    /// Rows since the streams that the standing alarm names are back at rest, once there are enough of
+    /// them; nil while its cause lasts, or without an alarm.
+    ///
+    /// The alarm stands all the same until it is acknowledged: only a person knows whether what came in
+    /// between must be looked at.
+    package func quietRows(_ monitor: DriftMonitor) -> UInt64? {
+        guard monitor.alarm != nil, let restSince, monitor.rows >= restSince else { return nil }
+        let rows = monitor.rows - restSince
+        return rows >= Self.passedRowsMin ? rows : nil
+    }
+
+    private mutating func noteRest(_ monitor: DriftMonitor) {
+        guard let alarm = monitor.alarm, !alarm.suspects.isEmpty else {
+            restSince = nil
+            return
+        }
+        let suspects = Set(alarm.suspects.map(\.stream))
+        let isAtRest = monitor.profile.streams.indices.allSatisfy { index in
+            // Twice the wealth at rest, of which fixed bets may leave a little.
+            !suspects.contains(monitor.profile.streams[index].name)
+                || monitor.evidence(ofStream: index) <= 0.7
+        }
+        restSince = isAtRest ? restSince ?? monitor.rows : nil
     }
 
     private func facts(_ monitor: DriftMonitor) -> DriftFacts {
@@ -109,6 +141,8 @@ package struct ModelHealth: Sendable {
         fileprivate let clock: RowClock
         fileprivate let hasErrors: Bool
         fileprivate let asking: RetrainAsking
+        /// Of states that were saved by earlier versions there is none.
+        fileprivate let restSince: UInt64?
     }
 
     /// All that changes, for a restart.
@@ -117,7 +151,8 @@ package struct ModelHealth: Sendable {
             performance: performance?.state,
             clock: clock,
             hasErrors: hasErrors,
-            asking: asking
+            asking: asking,
+            restSince: restSince
         )
     }
 
@@ -125,7 +160,7 @@ package struct ModelHealth: Sendable {
     package mutating func restore(_ state: State, _ monitor: DriftMonitor) {
         if let saved = state.performance { performance?.restore(saved) }
         if state.clock.isOrdered { clock = state.clock }
-        (hasErrors, asking) = (state.hasErrors, state.asking)
+        (hasErrors, asking, restSince) = (state.hasErrors, state.asking, state.restSince)
         // What was told before the restart is not told again.
         verdict = DriftVerdict(facts(monitor))
     }

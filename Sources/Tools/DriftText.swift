@@ -38,6 +38,7 @@ package struct DriftText: Sendable {
         let streams: [Stream]
         let performance: Performance?
         let labelled: Labelled?
+        let quiet_rows: UInt64?
     }
 
     private struct Season: Decodable {
@@ -122,6 +123,12 @@ package struct DriftText: Sendable {
         ]
         if let season = answer.season { lines.append(text(season, of: answer.streams.count)) }
         if alarm != nil { lines.append("  reason    \(answer.verdict.reason)") }
+        if let rows = answer.quiet_rows {
+            lines.append(
+                "  passed    what raised it has been back at rest for \(rows) rows: look at what came "
+                    + "in between, then leeway drift ack"
+            )
+        }
         if let change = answer.attribution.change { lines.append("  since     \(text(change))") }
         lines += streams(answer)
         if let performance = answer.performance { lines += text(performance) }

@@ -76,6 +76,7 @@ package struct StatusReport: Sendable {
         let threshold: Double
         let alarm: String?
         let cause: String?
+        let quietRows: UInt64?
         let streams: [Stream]
     }
 
@@ -185,6 +186,9 @@ package struct StatusReport: Sendable {
             "  drift     \(alarm), evidence \(fixed(drift.evidence, 2)) of "
                 + "\(fixed(drift.threshold, 2)) nats, \(drift.rows) rows"
         ]
+        if let rows = drift.quietRows {
+            lines.append("            passed: at rest for \(rows) rows; leeway drift ack when seen")
+        }
         for stream in drift.streams where stream.evidence > 0 || (stream.psi ?? 0) >= 0.1 {
             let share = drift.threshold > 0 ? stream.evidence / drift.threshold : 0
             let psi = stream.psi.map { fixed($0, 3) } ?? "–"

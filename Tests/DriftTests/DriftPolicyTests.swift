@@ -127,6 +127,41 @@ import Testing
         }
     }
 
+    @Test("an alarm whose cause has passed stands, and says for how many rows it has been quiet")
+    func quiet() throws {
+        var monitor = try monitor([.input, .quality])
+        var health = ModelHealth(nil, errorTolerance: 0.02, falseAlarmInterval: 1e6)
+        fold(30, moved: [], into: &monitor)
+        fold(20, moved: [1], into: &monitor)
+        _ = health.judge(monitor, seconds: 1000)
+        #expect(health.verdict.cause == .quality)
+        #expect(health.quietRows(monitor) == nil)
+        // 40,000 good rows; the evidence fades, and then the quiet is counted.
+        var firstQuiet: UInt64?
+        for step in 0..<2500 {
+            fold(1, moved: [], into: &monitor)
+            _ = health.judge(monitor, seconds: 1001 + Double(step))
+            if firstQuiet == nil { firstQuiet = health.quietRows(monitor) }
+        }
+        #expect(firstQuiet == ModelHealth.passedRowsMin)
+        let rows = try #require(health.quietRows(monitor))
+        #expect(rows > ModelHealth.passedRowsMin)
+        #expect(DriftReport(monitor, health).quietRows == rows)
+        // It is a person's to end: until then nothing is learned from data that may be bad.
+        #expect(monitor.alarm != nil && health.verdict.cause == .quality)
+        #expect(!health.verdict.asksForRetrain)
+        var other = ModelHealth(nil, errorTolerance: 0.02, falseAlarmInterval: 1e6)
+        other.restore(health.state, monitor)
+        #expect(other.quietRows(monitor) == rows)
+        // What comes back is no longer passed.
+        fold(20, moved: [1], into: &monitor)
+        _ = health.judge(monitor, seconds: 4000)
+        #expect(health.quietRows(monitor) == nil)
+        monitor.acknowledge()
+        health.acknowledge()
+        #expect(health.quietRows(monitor) == nil)
+    }
+
     @Test(
         "the family that moved decides",
         arguments: [

@@ -16,6 +16,7 @@ import Tools
           "streams": [
            {"name": "prediction.class", "tolerance": 0.07, "psi": 0.4, "tv": 0.25,
             "tv_lower": 0.22}, {"name": "frame.mean", "tolerance": 0.08}],
+          "quiet_rows": 2100,
           "performance": {"caution": "blind to concept drift", "holdout_accuracy": 0.876,
            "cbpe": {"accuracy": 0.61, "standard_error": 0.005},
            "atc": {"accuracy": 0.6, "standard_error": 0.005},
@@ -41,6 +42,8 @@ import Tools
                 fashion: ALARM (critical: expected error), evidence 15.25 of 13.82 nats, 4200 rows \
                 watched
                   reason    it errs more
+                  passed    what raised it has been back at rest for 2100 rows: look at what came in \
+                between, then leeway drift ack
                   since     about 2026-11-23T20:36:00Z, 2300 watched predictions ago
                   streams   █████████░ prediction.class: evidence 15.10, PSI 0.400, distance \
                 0.250, certain 0.220 (leeway 0.070)
