@@ -6,8 +6,9 @@ internal import ModelStore
 /// The files that versions were made of, by the digest of what is in them:
 /// `downloads/<model>-archive/<sha256>`, and for `mode: append` which downloads there were.
 ///
-/// A file is a second name of the download (a hard link), so that it takes no more room until the
-/// download is replaced. Used under the store's lock.
+/// A file is a second name of the download (a hard link), so that it takes no more room until other
+/// bytes take the download's place: files are replaced by renaming and never written to, and a download
+/// of the same bytes keeps its file. Used under the store's lock.
 struct DataArchive {
     let folder: String
 

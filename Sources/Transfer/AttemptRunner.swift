@@ -2,33 +2,6 @@ internal import CCurl
 internal import Digest
 internal import Files
 
-/// One attempt at one mirror, ready to run.
-struct AttemptPlan: Sendable {
-    let request: DownloadRequest
-    let url: TransferURL
-    let settings: DownloadSettings
-
-    /// What is fetched beyond the URL.
-    var access: SourceAccess { request.access[url.text] ?? SourceAccess() }
-
-    /// Which addresses it may lead to; nil for a file.
-    var addressRule: AddressRule? {
-        url.host.map { host in
-            AddressRule(
-                host: host,
-                address: IPAddress(host),
-                allowsPrivate: access.allowsPrivate,
-                proxyPorts: settings.proxyPorts
-            )
-        }
-    }
-
-    var bytesMax: Int {
-        let asked = min(request.bytesMax ?? .max, request.expected?.bytes ?? .max)
-        return max(1, min(asked, settings.limits.bytesMax))
-    }
-}
-
 /// What one attempt came to.
 struct AttemptResult: Sendable {
     let outcome: Result<DownloadOutcome, TransferError>
@@ -53,6 +26,8 @@ struct AttemptRunner: ~Copyable {
     mutating func run(_ plan: AttemptPlan, isCancelled: () -> Bool) -> AttemptResult {
         let start = ContinuousClock.now
         (received, resumed, curlCode) = (0, nil, CURLE_OK)
+        // What is told of an attempt without a transfer is not of the one before.
+        easy.reset()
         let outcome: Result<DownloadOutcome, TransferError>
         do {
             outcome = .success(try attempt(plan, isCancelled))
@@ -81,6 +56,7 @@ struct AttemptRunner: ~Copyable {
     ) throws(TransferError) -> DownloadOutcome {
         try checkSource(plan.url)
         let record = DownloadRecord.read(for: plan.request.target)
+        if let record, isCopied(record, plan) { return try confirm(plan, record) }
         if let sink = try fetchRest(plan, isCancelled) { return try publish(sink, plan, record) }
         if let record, let validators = usableValidators(record, plan) {
             let sink = DownloadSink(plan)
@@ -104,6 +80,16 @@ struct AttemptRunner: ~Copyable {
         guard FileFacts.regularFileBytes(path) == nil else { return }
         let reason = Folder.exists(path) ? "it is no regular file" : "there is no such file"
         throw .failed(.sourceUnreadable, url: url.redacted, detail: reason)
+    }
+
+    /// Whether a local file is the one that the target is a copy of, so that none need be made.
+    private func isCopied(_ record: DownloadRecord, _ plan: AttemptPlan) -> Bool {
+        guard let path = plan.url.filePath, record.bytes <= plan.bytesMax,
+            FileFacts.regularFileBytes(path) == record.bytes,
+            FileFacts.regularFileBytes(plan.request.target) == record.bytes
+        else { return false }
+        return FileFacts.digest(of: path) == record.sha256
+            && FileFacts.digest(of: plan.request.target) == record.sha256
     }
 
     private func usableValidators(
@@ -294,13 +280,16 @@ struct AttemptRunner: ~Copyable {
         let digest = try temporary.finish()
         try compare(temporary.bytes, digest, plan)
         try check(temporary.path, plan)
-        do {
-            try temporary.publish(to: plan.request.target)
-        } catch {
-            throw .disk(error)
+        let isSame = previous?.sha256 == digest
+        // A file of the same bytes stays: what else has it by a second name then shares its room.
+        if !isSame || FileFacts.digest(of: plan.request.target) != digest {
+            do {
+                try temporary.publish(to: plan.request.target)
+            } catch {
+                throw .disk(error)
+            }
         }
         PartialDownload.remove(for: plan.request.target)
-        let isSame = previous?.sha256 == digest
         let record = DownloadRecord(
             bytes: temporary.bytes,
             sha256: digest,
@@ -351,10 +340,12 @@ struct AttemptRunner: ~Copyable {
     ) throws(TransferError) -> DownloadedFile {
         var updated = record
         var validators = record.mirrors[plan.url.text] ?? DownloadRecord.Validators()
-        // A 304 may leave out what it has said before.
-        validators.etag = Self.printable(easy.field("ETag")) ?? validators.etag
-        validators.lastModified =
-            Self.printable(easy.field("Last-Modified")) ?? validators.lastModified
+        // A file has none, and a 304 may leave out what it has said before.
+        if plan.url.scheme != .file {
+            validators.etag = Self.printable(easy.field("ETag")) ?? validators.etag
+            validators.lastModified =
+                Self.printable(easy.field("Last-Modified")) ?? validators.lastModified
+        }
         updated.mirrors[plan.url.text] = validators
         updated.mirrors = updated.mirrors.filter { plan.request.mirrors.contains($0.key) }
         if updated != DownloadRecord.read(for: plan.request.target) {

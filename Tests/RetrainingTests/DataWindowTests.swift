@@ -31,6 +31,33 @@ import Testing
         Set(try Folder.list(shop.folder.path("state/downloads/lines-archive")))
     }
 
+    @Test("the archive shares the room of the downloads, also after runs that found the same bytes")
+    func room() async throws {
+        let shop = try Workshop()
+        let plan = try plan(shop)
+        try bring(shop, seed: 1)
+        let downloads = shop.folder.path("state/downloads")
+        func isShared() throws -> Bool {
+            let name = try digest(TinyData.images(90, seed: 11))
+            let stamps = ["lines-train.features", "lines-archive/\(name)"].map {
+                FileStamp("\(downloads)/\($0)")
+            }
+            return stamps[0] != nil && stamps[0] == stamps[1]
+        }
+        _ = try await shop.run(plan, .schedule)
+        #expect(try isShared())
+        // The same bytes in a new file, as a source that is written each night anew.
+        try bring(shop, seed: 1)
+        #expect(try await shop.run(plan, .schedule).result == .unchanged)
+        #expect(try isShared())
+        // Other bytes take their own room, and leave the archive's file as it was.
+        let first = "\(downloads)/lines-archive/\(try digest(TinyData.images(90, seed: 11)))"
+        let stamp = FileStamp(first)
+        try bring(shop, seed: 2)
+        _ = try await shop.run(plan, .schedule)
+        #expect(FileStamp(first) == stamp && stamp != nil)
+    }
+
     @Test("each download adds its rows, and those that are too old or too many slide out")
     func slides() async throws {
         let shop = try Workshop()

@@ -111,6 +111,16 @@ struct DownloadFaultTests {
         #expect(bench.waits.count == 1)
     }
 
+    @Test("an attempt without a transfer tells nothing of the one before")
+    func noTransfer() async throws {
+        let server = try DataServer.shared()
+        let bench = try DownloadBench()
+        _ = try await bench.download(server.url("bytes/10"))
+        #expect(await bench.failure("file:///nothing/there")?.code == "source_unreadable")
+        let attempt = try #require(bench.attempts.last)
+        #expect(attempt.status == 0 && attempt.effective == nil && attempt.address == nil)
+    }
+
     @Test("where an answer came from is told without user and query")
     func effective() async throws {
         let server = try DataServer.shared()
