@@ -173,22 +173,25 @@ package struct ModelsJob {
         let page = manifest.files[ModelBundle.pageName].map { _ in
             "\(directory.folder(of: version))/\(ModelBundle.pageName)"
         }
-        let shown = Shown(manifest: manifest, report: page)
+        let withdrawn = directory.withdrawnVersion == version ? directory.withdrawalPath : nil
+        let shown = Shown(manifest: manifest, report: page, withdrawn: withdrawn)
         return String(decoding: try StoreJSON.encode(shown, pretty: !json), as: UTF8.self)
     }
 
-    /// The manifest, and where the page is that says more.
+    /// The manifest, where the page is that says more, and where it is kept why it was taken back.
     private struct Shown: Encodable {
         let manifest: Manifest
         let report: String?
+        let withdrawn: String?
 
         func encode(to encoder: any Encoder) throws {
             try manifest.encode(to: encoder)
             var members = encoder.container(keyedBy: CodingKeys.self)
             try members.encodeIfPresent(report, forKey: .report)
+            try members.encodeIfPresent(withdrawn, forKey: .withdrawn)
         }
 
-        private enum CodingKeys: String, CodingKey { case report }
+        private enum CodingKeys: String, CodingKey { case report, withdrawn }
     }
 
     /// The version that a command means: the current one when it names none.

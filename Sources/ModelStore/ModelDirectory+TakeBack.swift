@@ -1,3 +1,4 @@
+internal import Files
 package import FoundationEssentials
 
 /// How a version that answers everybody is taken back by automation.
@@ -41,6 +42,15 @@ extension ModelDirectory {
             actor: last.actor,
             event: last.event
         )
+    }
+
+    /// The version whose evidence ``withdrawalPath`` keeps; nil for none.
+    package var withdrawnVersion: Int? {
+        struct Kept: Decodable { let version: Int }
+        let bytes = try? WholeFile.read(withdrawalPath, bytesMax: 1 << 20)
+        return bytes.flatMap {
+            try? StoreJSON.decode(Kept.self, from: $0, path: withdrawalPath).version
+        }
     }
 
     /// Makes the version before current again, if nobody has decided otherwise meanwhile.

@@ -13,8 +13,7 @@ package struct ReleaseMetrics: Sendable {
     private let evidence: GaugeFamily
     private let dropped: CounterFamily
     private let decisions: CounterFamily
-    private let watched: GaugeFamily
-    private let watchLabels: GaugeFamily
+    private let watch: WatchMetrics
 
     /// What may be decided.
     enum Decision: String, CaseIterable {
@@ -40,11 +39,8 @@ package struct ReleaseMetrics: Sendable {
             "role",
             "result"
         )
-        rowSeconds = try gauge(
-            "row_seconds",
-            "What a row took to compute in the stage, on the average.",
-            "role"
-        )
+        let row = "What a row took to compute in the stage, on the average."
+        rowSeconds = try gauge("row_seconds", row, "role")
         agreement = try gauge(
             "agreement_ratio",
             "Share of the shadow's rows that got the same class from both versions."
@@ -74,19 +70,12 @@ package struct ReleaseMetrics: Sendable {
             "decision",
             "reason"
         )
-        watched = try gauge(
-            "watched_version",
-            "The version that answers everybody and may still be taken back; 0 without one."
-        )
-        watchLabels = try gauge(
-            "watch_labels",
-            "Labels that have compared the watched version with the one before on the same rows."
-        )
+        watch = try WatchMetrics(registry)
     }
 
     /// Makes a model's series, so that each exists before its first event.
     func prepare(model: String) {
-        for family in [stage, version, rows, watched] { family.series([model]).set(0) }
+        for family in [stage, version, rows, watch.version] { family.series([model]).set(0) }
         _ = dropped.series([model])
         for role in ["stable", "candidate"] {
             for result in ["answered", "failed"] { _ = requests.series([model, role, result]) }
@@ -128,13 +117,13 @@ package struct ReleaseMetrics: Sendable {
 
     /// Tells of a version that is watched; nil ends that.
     func watches(_ model: String, _ found: ReleaseSummary?) {
-        watched.series([model]).set(Double(found?.version ?? 0))
+        watch.version.series([model]).set(Double(found?.version ?? 0))
         guard let found else {
-            watchLabels.remove([model])
+            watch.labels.remove([model])
             evidence.remove([model, "watch"])
             return
         }
-        watchLabels.series([model]).set(Double(found.comparedLabels ?? 0))
+        watch.labels.series([model]).set(Double(found.comparedLabels ?? 0))
         evidence.series([model, "watch"]).set(found.feedbackEvidence)
     }
 
@@ -161,6 +150,26 @@ package struct ReleaseMetrics: Sendable {
         labels.series([model, "stable"]).set(Double(found.stableLabels))
         evidence.series([model, "feedback"]).set(found.feedbackEvidence)
         if let drift = found.driftEvidence { evidence.series([model, "drift"]).set(drift) }
+    }
+}
+
+/// What Prometheus learns of versions that are watched after their release.
+private struct WatchMetrics {
+    let version: GaugeFamily
+    let labels: GaugeFamily
+
+    init(_ registry: MetricRegistry) throws {
+        version = try registry.gauge(
+            "leeway_release_watched_version",
+            help: "The version that answers everybody and may still be taken back; 0 without one.",
+            labels: ["model"]
+        )
+        labels = try registry.gauge(
+            "leeway_release_watch_labels",
+            help: "Labels that have compared the watched version with the one before on the same "
+                + "rows.",
+            labels: ["model"]
+        )
     }
 }
 

@@ -71,6 +71,32 @@ import Testing
         #expect(reason(decision) == (back ? .errors : nil))
     }
 
+    @Test("a version that answers everybody goes by the same limits, until its time is over")
+    func watch() {
+        func decide(_ change: (inout ReleaseEvidence) -> Void) -> ReleaseRule.Decision {
+            var evidence = ReleaseEvidence()
+            change(&evidence)
+            return ReleaseRule(StagingSettings()).watch(evidence, previous: 7)
+        }
+        #expect(decide { ($0.seconds, $0.rows) = (86_399, 1_000_000) } == .wait)
+        #expect(isForward(decide { $0.seconds = 86_400 }))
+        #expect(
+            decide { ($0.rowNanoseconds, $0.stableRowNanoseconds) = (400_000, 100_000) }
+                == .back(.latency, "a row takes 400 µs, of version 7 100")
+        )
+        #expect(reason(decide { ($0.faults, $0.requests) = (3, 200) }) == .errors)
+        #expect(decide { ($0.faults, $0.requests) = (3, 400) } == .wait)
+        // What speaks against it counts before the end of its time.
+        let late = decide { ($0.seconds, $0.isWorse, $0.labels) = (90_000, true, 80) }
+        #expect(
+            late
+                == .back(
+                    .feedback,
+                    "after 80 labels: wrong more often than version 7 by more than 0.02"
+                )
+        )
+    }
+
     @Test(
         "time takes back when it is three times the stable version's and anybody could notice",
         arguments: [

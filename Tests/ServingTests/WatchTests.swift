@@ -83,6 +83,7 @@ import Testing
             let text = String(decoding: kept, as: UTF8.self)
             #expect(text.contains(#""compared_labels" : \#(labels)"#), "\(text)")
             #expect(text.contains(#""error_difference" : 1"#), "\(text)")
+            #expect(bench.store.withdrawnVersion == 2)
             // The version before answers, and is not watched in its turn.
             await look(bench)
             let answer = try await client.ask("POST", "/predict", Body.image(0))
