@@ -44,7 +44,9 @@ struct AttemptRunner: ~Copyable {
             resumedBytes: resumed,
             source: plan.request.source.isEmpty ? nil : plan.request.source,
             microseconds: Int(elapsed / .microseconds(1)),
-            effective: easy.text(CURLINFO_EFFECTIVE_URL).map(TransferURL.redact),
+            effective: easy.text(CURLINFO_EFFECTIVE_URL).flatMap {
+                $0.isEmpty ? nil : TransferURL.redact($0)
+            },
             address: easy.text(CURLINFO_PRIMARY_IP).flatMap { $0.isEmpty ? nil : $0 }
         )
         return AttemptResult(outcome: outcome, report: report)
