@@ -10,7 +10,8 @@ package enum HourOfWeek {
     /// - Parameter unixSeconds: The moment; negative before 1970.
     /// - Returns: 0 up to 167.
     package static func of(unixSeconds: Int64) -> UInt8 {
-        let hours = unixSeconds >= 0 ? unixSeconds / 3600 : (unixSeconds - 3599) / 3600
+        // Rounded down, before 1970, too.
+        let hours = unixSeconds / 3600 - (unixSeconds % 3600 < 0 ? 1 : 0)
         // 1970 began on a Thursday.
         let hour = (hours % 168 + 168 + 3 * 24) % 168
         return UInt8(hour)
