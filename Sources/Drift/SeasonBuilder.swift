@@ -188,7 +188,7 @@ extension SeasonBuilder {
     /// from that of all of them.
     ///
     /// An hour's shares are a mean over it; at its ends the law lies about half-way to the next
-    /// hour's, so this is looked at, too. Of the distance found the part is taken off, in squares,
+    /// hour's, so this is looked at, too, unless the law changes at the full hour. Of the distance found the part is taken off, in squares,
     /// that chance alone does not exceed in all hours of the week.
     private func spread(stream: Int, hours: [Int]) -> Double {
         let all = training.sum(stream: stream, hours: hours)
@@ -200,8 +200,10 @@ extension SeasonBuilder {
             guard let own = shares(stream, hour) else { continue }
             let alone = 1 / own.rows
             greatest = max(greatest, Self.excess(own.shares, law, alone + 1 / rows))
-            for neighbour in [hour + HourOfWeek.count - 1, hour + 1] {
-                guard let next = shares(stream, neighbour % HourOfWeek.count) else { continue }
+            for way in [-1, 1] {
+                guard let next = shares(stream, hour + way),
+                    !isAbrupt(stream, from: hour, way)
+                else { continue }
                 let middle = zip(own.shares, next.shares).map { ($0 + $1) / 2 }
                 let scale = (alone + 1 / next.rows) / 4 + 1 / rows
                 greatest = max(greatest, Self.excess(middle, law, scale))
@@ -210,7 +212,25 @@ extension SeasonBuilder {
         return greatest
     }
 
+    /// Whether a stream's law jumps between an hour and the one before (−1) or after (1): a long way
+    /// to which the hours on neither side are under way.
+    private func isAbrupt(_ stream: Int, from hour: Int, _ way: Int) -> Bool {
+        func step(_ from: Int, _ to: Int) -> Double? {
+            guard let one = shares(stream, from), let other = shares(stream, to) else { return nil }
+            return Self.excess(one.shares, other.shares, 1 / one.rows + 1 / other.rows)
+        }
+        guard let jump = step(hour, hour + way), jump > Self.jumpMin,
+            let before = step(hour - way, hour), let after = step(hour + way, hour + 2 * way)
+        else { return false }
+        return max(before, after) < jump / 4
+    }
+
+    /// A shorter way, in total variation, is taken as gradual.
+    private static let jumpMin = 0.2
+
+    /// The shares in an hour, which may be one of the week before or after.
     private func shares(_ stream: Int, _ hour: Int) -> (shares: [Double], rows: Double)? {
+        let hour = (hour + HourOfWeek.count) % HourOfWeek.count
         let counts = training.of(hour: hour, stream: stream)
         let rows = Double(counts.reduce(0) { $0 + Int($1) })
         return rows > 0 ? (counts.map { Double($0) / rows }, rows) : nil
