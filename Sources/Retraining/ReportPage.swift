@@ -35,10 +35,12 @@ struct ReportPage {
         body{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;\
         color:#1b1f24;background:#fff}
         h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}
-        table{border-collapse:collapse;display:block;overflow-x:auto}th,td{padding:.2em .7em;text-align:right;\
+        table{border-collapse:collapse;display:block;overflow-x:auto}\
+        th,td{padding:.2em .7em;text-align:right;\
         border-bottom:1px solid #d5d9de}th:first-child,td:first-child,td.w{text-align:left}
         .no{color:#b3261e;font-weight:600}.yes{color:#1a7f37}
-        figure{display:inline-block;margin:0 2em 1em 0;vertical-align:top}
+        figure{display:inline-block;margin:0 2em 1em 0;vertical-align:top;\
+        max-width:calc(100% - 2em)}svg{max-width:100%;height:auto}
         figcaption{font-size:.9em;color:#59636e}
         svg text{font:11px system-ui,sans-serif;fill:#59636e}
         .scroll{overflow-x:auto}.m td{border:0;padding:.15em .4em;font-size:.85em}
