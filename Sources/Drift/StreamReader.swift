@@ -111,12 +111,14 @@ struct RowForm: Sendable, Equatable {
     /// The last hidden layer's; 0 for none.
     let hiddenWidth: Int
 
-    /// Whether a row, or each of several, has these widths; logits and hidden may be left out.
+    /// Whether a row, or each of several, has these widths; logits and hidden may be left out, and a
+    /// hidden layer that is not watched may have any width.
     func fits(_ rows: borrowing ScoredRows) -> Bool {
         let count = rows.rowCount
         return rows.raw.count == count * rawWidth && rows.probabilities.count == count * outputWidth
             && (rows.logits.count == 0 || rows.logits.count == count * outputWidth)
-            && (rows.hidden.count == 0 || rows.hidden.count == count * hiddenWidth)
+            && (hiddenWidth == 0 || rows.hidden.count == 0
+                || rows.hidden.count == count * hiddenWidth)
     }
 }
 

@@ -75,7 +75,7 @@ struct BinnedFile: Sendable {
                 logitScale: network.temperature?.reciprocal ?? 1,
                 rowCount: 1
             )
-            binner.bins(scored, into: &room)
+            guard binner.bins(scored, into: &room) else { continue }
             body(bins.span)
         }
     }

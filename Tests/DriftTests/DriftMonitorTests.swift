@@ -102,6 +102,23 @@ import Testing
         #expect(monitor.evidence < high / 2)
     }
 
+    @Test("a reference that knows no hidden layer counts rows of a network that has one")
+    func unknownHiddenLayer() throws {
+        let profile = try knownProfile([[0.5, 0.5]])
+        var binner = StreamBinner(profile: profile)
+        var block = BlockCounts(profile: profile)
+        let (raw, outputs, hidden): ([Float], [Float], [Float]) = ([1], [0], [3, 4, 5])
+        let row = ScoredRows(
+            raw: raw.span,
+            logits: Span<Float>(),
+            probabilities: outputs.span,
+            hidden: hidden.span,
+            rowCount: 1
+        )
+        let isCounted = binner.count(row, in: &block)
+        #expect(isCounted && block.rowCount == 1 && block.count(stream: 0, bin: 1) == 1)
+    }
+
     @Test("dependence is none for independent rows, and is measured where rows resemble the last")
     func dependence() throws {
         var generator = SeededGenerator(seed: 27)
