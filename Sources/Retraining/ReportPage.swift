@@ -40,7 +40,7 @@ struct ReportPage {
         border-bottom:1px solid #d5d9de}th:first-child,td:first-child,td.w{text-align:left}
         .no{color:#b3261e;font-weight:600}.yes{color:#1a7f37}
         figure{display:inline-block;margin:0 2em 1em 0;vertical-align:top;\
-        max-width:calc(100% - 2em)}svg{max-width:100%;height:auto}
+        max-width:calc(100% - 2em)}figure svg{max-width:100%;height:auto}
         figcaption{font-size:.9em;color:#59636e}
         svg text{font:11px system-ui,sans-serif;fill:#59636e}
         .scroll{overflow-x:auto}.m td{border:0;padding:.15em .4em;font-size:.85em}

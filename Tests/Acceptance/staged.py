@@ -58,7 +58,7 @@ class Traffic(threading.Thread):
             ]
             for name, pixels in [("upright", images.upright), ("turned", images.turned)]
         }
-        self.phase, self.is_over, self.has_labels = "upright", False, True
+        self.phase, self.is_over, self.label_share = "upright", False, 1
         self.right, self.failures, self.versions = {}, [], {}
 
     def run(self):
@@ -83,7 +83,7 @@ class Traffic(threading.Thread):
         version = fields["version"]
         self.right.setdefault((phase, version), []).append(fields["class"] == label)
         self.versions.setdefault(version, set()).add(user)
-        if not self.has_labels:
+        if self.randoms.random() >= self.label_share:
             return
         truth = json.dumps({"request_id": fields["request_id"], "label": label}).encode()
         said = connection.request("POST", "/feedback", truth)
@@ -276,7 +276,7 @@ def late(report, space, leeway, model, authority, served, train, holdout, live):
     with leeway.serve(space, space / "state") as server:
         server.wait_ready(30)
         traffic = Traffic(server, live)
-        traffic.phase, traffic.has_labels = "turned", False
+        traffic.phase, traffic.label_share = "turned", 0
         traffic.start()
         report.check("a retrain on other exchanged classes is started", retrain(server))
         promoted = wait_event(space, "promoted 4", 90)
@@ -287,20 +287,18 @@ def late(report, space, leeway, model, authority, served, train, holdout, live):
                                          if found and found["version"] == 4), None), 10)  # fmt: skip
         report.check("it is watched beside the version before",
                      watch and (watch["version"], watch["previous"]) == (4, 2), watch)  # fmt: skip
-        traffic.has_labels, began = True, time.monotonic()
+        # Few enough that the looks, ten a second, do not decide on how many there are.
+        traffic.label_share = 0.1
         back = wait_until(lambda: next((line for line in reversed(journal(space))
                                         if line["event"] == "rolled_back"
                                         and line.get("previous") == 4), None), 60, 0.02)  # fmt: skip
-        seconds = time.monotonic() - began
         reason = back["reason"] if back else ""
         report.check("labels take it back, by the server alone",
                      back and back["version"] == 2 and back["actor"] == "server"
                      and reason.startswith("feedback: "), reason)  # fmt: skip
         count = int(reason.split()[2]) if reason.startswith("feedback: ") else 10**9
-        # It looks ten times a second, and these labels come by the thousand.
-        between = count / max(seconds, 0.2) * 0.2
-        report.check(f"within {COMPARED_MAX} labels that compare the two, and those of two looks",
-                     count <= COMPARED_MAX + between, f"{count} in {seconds:.2f} s")  # fmt: skip
+        report.check(f"within {COMPARED_MAX} labels that compare the two", count <= COMPARED_MAX,
+                     count)  # fmt: skip
         mark = len(traffic.right.get(("turned", "2"), []))
         report.check("the version before answers again",
                      traffic.wait_for("turned", 2, mark + 300))  # fmt: skip

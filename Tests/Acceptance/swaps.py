@@ -266,9 +266,11 @@ def run(options, report, leeway, server, randoms):
         report.check("median from promotion to live <= 0.2 s", quantile(took, 0.5) <= 0.2)
     first = 100 if options.swaps >= 200 else 20
     if options.swaps >= 40:
-        change = memory[options.swaps] / memory[first] - 1
-        report.check(f"VmRSS at the end within 2 % of that after swap {first}",
-                     abs(change) <= 0.02, f"{100 * change:+.2f} %")  # fmt: skip
+        # It goes up and down by some pages with each swap: the middle of four looks each.
+        looks = [kilobytes for swap, kilobytes in sorted(memory.items()) if swap >= first]
+        change = quantile(looks[-4:], 0.5) / quantile(looks[:4], 0.5) - 1
+        report.check(f"VmRSS at the end at most 2 % above that from swap {first} on",
+                     change <= 0.02, f"{100 * change:+.2f} %")  # fmt: skip
     judge_loops(report, after)
     severe = ("ERROR", "CRITICAL")
     errors = [line["Body"] for line in server.log() if line["SeverityText"] in severe]
