@@ -393,6 +393,8 @@ def with_full_disk(report, space, disk, leeway, server, randoms):
         # run after it has no room for its own.
         data.judge("bars", "full disk while publishing", ["No space left", "versions"],
                    from_command=["No space left"])  # fmt: skip
+        # Files that have not changed would not be fetched again.
+        write_images(space, "disk", 800, SIDE, 8, randoms)
         fill(filler)
         data.judge("bars", "full disk while downloading", ["No space left", "train.features"])
         filler.unlink()

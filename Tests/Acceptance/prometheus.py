@@ -74,10 +74,13 @@ FIXED = {
 AFTER_ITS_EVENT = {
     "leeway_feedback_absolute_error", "leeway_retrain_failures_total",
     "leeway_drift_feature_evidence_nats",
+    # Only after a download over HTTPS.
+    "leeway_download_curl_errors_total", "leeway_download_responses_total",
     # Only while a candidate is on its way, and after it.
     "leeway_release_decisions_total",
     "leeway_release_agreement_ratio", "leeway_release_confidence_shift_ratio",
     "leeway_release_evidence_nats", "leeway_release_row_seconds", "leeway_release_stage_labels",
+    "leeway_release_watch_labels",
 }
 
 # Grafana's names of the units that the dashboards use.
