@@ -97,6 +97,7 @@ extension DriftBench {
     private func measure(_ kind: DriftBenchRows.Kind, _ blockRows: Int) throws -> Shape {
         let live = DriftBenchRows(kind, count: 64, seed: 2)
         let file = try JSONEncoder().encode(try Self.profile(kind))
+        try Self.warmUp(file)
         let empty = HeapMemory.bytesInUse
         // As a service has it: read from a bundle, with all that is kept of a model.
         let profile = try JSONDecoder().decode(ReferenceProfile.self, from: file)
@@ -142,6 +143,12 @@ extension DriftBench {
             rows: Int(monitor.rows),
             grownBytes: grown
         )
+    }
+
+    /// What a process reads and makes but once is no memory of a model.
+    private static func warmUp(_ file: Data) throws {
+        let profile = try JSONDecoder().decode(ReferenceProfile.self, from: file)
+        _ = DriftMonitor(profile: profile, settings: try DriftSettings())
     }
 
     private static func time(_ rows: Int, _ body: () -> Void) -> Double {
