@@ -3,7 +3,8 @@ internal import Features
 /// Puts hours together whose rows are alike.
 ///
 /// It does so two at a time, as Ward (1963) does, those first whose difference costs least, which is
-/// their chi-square statistic less what chance alone makes of it. Then single hours go over to another group as long as that costs less.
+/// their chi-square statistic less what chance alone makes of it. Then single hours go over to
+/// another group as long as that costs less.
 struct HourClusters {
     private let cells: [Range<Int>]
     /// What each hour has, before any is put to another.
