@@ -19,6 +19,10 @@ extension DriftMonitor {
         return count > 0 ? sum / count - book.rest : -.infinity
     }
 
+    /// What a stream has at most while nothing happens: fixed bets leave it a little more than at
+    /// rest, the more the smaller blocks are.
+    static let excessAtRest = 1.0
+
     func excess(ofStream stream: Int) -> Double { book.streamWealth[stream] - book.rest }
 
     func nats(_ excess: Double) -> Double { naturalLogarithm(1 + max(0, excess)) }
@@ -93,7 +97,7 @@ extension DriftMonitor {
             DriftCause(profile.streams[stream].kind) == cause ? 1 : 0
         }
         return wealth.indices
-            .filter { excess(ofStream: $0) > 0 }
+            .filter { excess(ofStream: $0) > Self.excessAtRest }
             .sorted { (rank($1), wealth[$1], $0) < (rank($0), wealth[$0], $1) }
             .prefix(DriftAlarm.suspectsMax)
             .map { suspect($0, share: wealth[$0] / all) }

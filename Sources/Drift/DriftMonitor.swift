@@ -227,8 +227,7 @@ extension DriftMonitor {
     }
 
     private mutating func noteRest() {
-        // Fixed bets leave a stream a little more than at rest.
-        for stream in restRows.indices where excess(ofStream: stream) <= 1 {
+        for stream in restRows.indices where excess(ofStream: stream) <= Self.excessAtRest {
             restRows[stream] = rows
         }
     }
