@@ -63,9 +63,10 @@ extension DriftMonitor {
 
     /// The gravest family with a stream that has much evidence of its own.
     ///
-    /// That is half of the threshold, and for bad data a quarter, since it explains all else that is
-    /// found with it. Requests that were refused explain nothing of rows that were scored, so they
-    /// count by their family alone.
+    /// That is half of the threshold. For bad data it is a quarter where so many recent rows are bad
+    /// that they explain all else that is found with them, and the whole where they are few: some
+    /// that come by chance must not hold up a retrain. Requests that were refused explain nothing of
+    /// rows that were scored, so they count by their family alone.
     private var gravest: DriftCause? {
         let half = settings.falseAlarmInterval.squareRoot()
         let quarter = half.squareRoot()
@@ -74,11 +75,26 @@ extension DriftMonitor {
             let found = DriftCause(stream.kind)
             guard found.rank > gravest?.rank ?? -1, stream.source != .quality(check: .refused)
             else { continue }
-            if 1 + excess(ofStream: index) >= (found == .quality ? quarter : half) {
-                gravest = found
-            }
+            let own = 1 + excess(ofStream: index)
+            let level =
+                switch found {
+                case .quality where own >= quarter && explains(index): quarter
+                case .quality: settings.falseAlarmInterval
+                case .prediction, .input: half
+                }
+            if own >= level { gravest = found }
         }
         return gravest
+    }
+
+    /// The part of recent rows beyond the usual from which bad data explain an alarm of answers.
+    private static let explainingShareMin = 0.25
+
+    /// Whether a stream of bad data has moved in so many recent rows that others move with it.
+    private func explains(_ stream: Int) -> Bool {
+        let live = book.decayedShares(stream: stream, memory: book.leadingMemory(of: stream))
+        let moved = zip(live.shares, shares(ofStream: stream)).reduce(0) { $0 + abs($1.0 - $1.1) }
+        return live.rows > 0 && moved / 2 >= Self.explainingShareMin
     }
 
     /// What an alarm is about now: the gravest finding, else the family with most evidence.

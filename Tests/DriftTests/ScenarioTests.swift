@@ -168,6 +168,27 @@ import Testing
         #expect(cause != .quality)
     }
 
+    @Test("rows that repeat by chance do not make a changed world bad data")
+    func repeatedByChance() throws {
+        var (watch, camera) = try calmCamera()
+        let names = watch.monitor.profile.streams.map(\.name)
+        let repeated = try #require(names.firstIndex(of: "quality.duplicate"))
+        camera.change = { $0.map { min(255, ($0 * 1.4).rounded()) } }
+        _ = try #require(watch.rowsToAlarm(max: 400) { camera.row() })
+        // Few requests come, so each is folded at once.
+        for _ in 0..<5 {
+            for _ in 0..<16 { watch.see(camera.row()) }
+            let row = camera.row()
+            for _ in 0..<3 {
+                watch.see(row)
+                watch.fold()
+            }
+            // A quarter of what an alarm takes.
+            try #require(watch.monitor.evidence(ofStream: repeated) > watch.monitor.threshold / 4)
+        }
+        #expect(watch.monitor.alarm?.cause != .quality)
+    }
+
     @Test("usual traffic of either kind stays quiet for thousands of rows")
     func quiet() throws {
         _ = try calmCamera(3000)
