@@ -102,7 +102,7 @@ let package = Package(
         part("TLSTransport", ["COpenSSL", "Telemetry", "Files", nioCore, nioTLS]),
         part("Transfer", ["CCurl", "Telemetry", "Digest", "Files", logging]),
         part("ModelStore", ["NeuralNetwork", "Features", "Drift", "Digest", "Files"]),
-        part("Telemetry", ["CMalloc", logging, coreMetrics]),
+        part("Telemetry", ["CGlibc", logging, coreMetrics]),
         part("Digest", ["COpenSSL"]),
         part("Compression", ["CZlib"]),
         part("Files"),
@@ -117,7 +117,7 @@ let package = Package(
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"])]
         ),
-        .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CGlibc"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "CKernels",
@@ -178,6 +178,7 @@ let package = Package(
                 "Appliance", "Serving", "ModelStore", "ModelTestSupport", "NeuralNetwork",
                 "TLSTransport", "Retraining", "Transfer",
                 "Telemetry", "Files", "Compression", "Drift", logging, yams,
+                nioCore, nioPosix,
             ]
         ),
         tests(

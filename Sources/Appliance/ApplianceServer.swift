@@ -35,7 +35,8 @@ package struct ApplianceServer: Sendable {
         let parts = try ApplianceParts(settings, shards: loopCount + 1)
         let now = ProcessEnvironment.now()
         let certificates = try Certificates(settings, registry: parts.registry, now: now)
-        let retraining = try RetrainingParts(parts)
+        let placement = LoopPlacement(group.makeIterator().map { $0 })
+        let retraining = try RetrainingParts(parts, placement)
         let watching = try DriftParts(parts, retraining)
         let serving = try await ServingParts(parts, watching, group, compute.next(), loopCount)
         let welcome = Welcome(settings, console: .standardOutput)
@@ -286,7 +287,7 @@ struct ServingParts: Sendable {
 struct RetrainingParts: Sendable {
     let supervisor: RetrainingSupervisor
 
-    init(_ parts: ApplianceParts) throws {
+    init(_ parts: ApplianceParts, _ placement: LoopPlacement) throws {
         let settings = parts.settings
         let models = try settings.models.map { model in
             let directory = parts.directories[model.name]
@@ -315,13 +316,16 @@ struct RetrainingParts: Sendable {
                     telling.end()
                     trace?.end()
                 }
-                return try await RetrainingChild(
+                let child = RetrainingChild(
                     configuration: settings.source,
                     limits: settings.childLimits(of: model)
-                ).run(model: model, trigger: trigger) { event in
-                    telling.tell(event)
-                    trace?.follow(event)
-                    events(event)
+                )
+                return try await placement.apart {
+                    try await child.run(model: model, trigger: trigger) { event in
+                        telling.tell(event)
+                        trace?.follow(event)
+                        events(event)
+                    }
                 }
             }
         )

@@ -7,7 +7,12 @@ internal import Serving
 /// How the words of the configuration become what the parts work with.
 extension ModelSettings {
     /// The plan of a retrain.
-    func plan(_ settings: Settings) -> RetrainingPlan {
+    ///
+    /// - Parameters:
+    ///   - settings: The whole configuration.
+    ///   - cores: How many threads of it may run at a time.
+    /// - Returns: What the retraining flow needs to know.
+    func plan(_ settings: Settings, cores: Int = ProcessorCount.usable) -> RetrainingPlan {
         RetrainingPlan(
             model: name,
             task: modelTask,
@@ -20,7 +25,7 @@ extension ModelSettings {
             validation: training.earlyStopping > 0 ? training.validation : nil,
             warmStart: training.warmStart,
             threads: training.threads > 0 ? training.threads : nil,
-            cores: ProcessorCount.usable,
+            cores: cores,
             train: data.train.source,
             test: data.test?.source,
             golden: data.golden?.source,

@@ -125,7 +125,7 @@ package struct RetrainJob {
             onAttempt: { telling.tell(.download($0)) }
         )
         return RetrainingPipeline(
-            plan: model.plan(settings),
+            plan: model.plan(settings, cores: cores),
             directory: ModelDirectory(state: settings.state, model: model.name),
             downloader: downloader,
             downloadFolder: "\(settings.state)/downloads",
@@ -133,6 +133,11 @@ package struct RetrainJob {
             logger: logger,
             tell: telling.tell
         )
+    }
+
+    /// Beside a server one processor is left free of the trainer, so that a loop that waits finds it.
+    private var cores: Int {
+        output == .events ? max(1, ProcessorCount.usable - 1) : ProcessorCount.usable
     }
 
     private func report(_ outcome: RetrainingOutcome) throws -> String? {

@@ -48,6 +48,7 @@ extension TrainingChoices {
             default: 0,
             in: 0...64,
             doc: "threads that share each step; 0 is what the work is worth, at most one a core"
+                + " (beside a server, one less)"
         )
         section.finish()
     }

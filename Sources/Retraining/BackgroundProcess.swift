@@ -1,12 +1,16 @@
 internal import Files
 import Glibc
+internal import Synchronization
 
 /// What a retraining process does to itself so that serving never waits for it.
 package enum BackgroundProcess {
+    private static let isLow = Atomic(false)
+
     /// Takes the idle scheduling class and becomes the first to be killed when memory is short.
     ///
     /// What the system refuses is left as it is: a slower server is better than no retrain.
     package static func lowerPriority() {
+        isLow.store(true, ordering: .relaxed)
         // The class is one of threads: those that are there already keep theirs, later ones inherit.
         // One that comes while they are listed is found by the second look.
         for _ in 0..<2 {
@@ -16,6 +20,16 @@ package enum BackgroundProcess {
         if let file = try? OpenFile("/proc/self/oom_score_adj", flags: O_WRONLY) {
             try? file.write(Array("500".utf8))
         }
+    }
+
+    /// Lets waiting threads of usual priority go first; called between pieces of work.
+    ///
+    /// A thread of the idle class that has waited long is owed a little time, which the kernel gives
+    /// it at once, up to the next tick: 4 ms, for which a request waits. One that gives way often has
+    /// that little time taken from it in as little pieces. With nobody waiting it costs next to
+    /// nothing.
+    static func giveWay() {
+        if isLow.load(ordering: .relaxed) { sched_yield() }
     }
 
     private static func lowerPriority(of thread: Int32) {

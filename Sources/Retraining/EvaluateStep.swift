@@ -99,6 +99,7 @@ struct EvaluateStep {
                 rows: rows,
                 targets: rows.targets(network.head),
                 each: { range, outputs in
+                    BackgroundProcess.giveWay()
                     scoring.add(range, outputs)
                     each(range, outputs)
                 }

@@ -176,12 +176,13 @@ struct PublishStep {
         _ schema: FeatureSchema,
         _ body: (borrowing ScoredRows) throws(Failure) -> Void
     ) throws(Failure) {
-        let size = 256
+        let size = 64
         var raw = [Float](repeating: 0, count: size * schema.rawWidth)
         var inputs = [Float](repeating: 0, count: size * schema.encodedWidth)
         var scratch = InferenceScratch(for: network, rowsMax: size)
         for start in stride(from: 0, to: set.rows.count, by: size) {
             let count = min(size, set.rows.count - start)
+            BackgroundProcess.giveWay()
             for row in 0..<count {
                 var target = raw.mutableSpan
                 set.dataset.raw(

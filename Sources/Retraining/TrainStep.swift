@@ -218,6 +218,7 @@ struct TrainStep {
         return { now in
             let time = clock.monotonicSeconds()
             curve.add(now)
+            BackgroundProcess.giveWay()
             guard now.step == now.steps || time - told.seconds >= Self.period else {
                 return .continue
             }

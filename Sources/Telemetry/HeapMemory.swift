@@ -1,4 +1,4 @@
-internal import CMalloc
+internal import CGlibc
 
 /// What the program's heap holds.
 package enum HeapMemory {

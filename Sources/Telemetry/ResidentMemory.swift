@@ -1,4 +1,4 @@
-internal import CMalloc
+internal import CGlibc
 import Glibc
 
 /// Pages that this process has and no longer needs.

@@ -70,7 +70,7 @@ enum Layers {
         "TLSTransport": ["COpenSSL", "Telemetry", "Files", "NIOCore", "NIOTLS"],
         "Transfer": ["CCurl", "Telemetry", "Digest", "Files", "Logging"],
         "ModelStore": ["NeuralNetwork", "Features", "Drift", "Digest", "Files"],
-        "Telemetry": ["Logging", "CoreMetrics", "CMalloc"],
+        "Telemetry": ["Logging", "CoreMetrics", "CGlibc"],
         "Digest": ["COpenSSL"],
         "Compression": ["CZlib"],
         "Files": [],
