@@ -152,7 +152,7 @@ def measure(options, report, server, body):
     if not rate:
         rows, _ = Load(server, body, options, 6).end()
         start = min(row[0] for row in rows)
-        full = len([row for row in rows if row[0] > start + 1]) / 5
+        full = len([row for row in rows if row[0] > start + 1 and row[1] == 200]) / 5
         rate = full / 2
         report.figure("saturated: requests a second", f"{full:.0f}")
     begin, end = retrain(server, 600)
