@@ -257,20 +257,6 @@ package final class HTTPServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(AcceptPause(metrics: metrics))
                 }
             }
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            // The handlers ask for bytes by themselves, which saves a way through the pipeline.
-            .childChannelOption(.autoRead, value: false)
-            // TLS has its own word for the end; plain text has only the half-closed connection.
-            .childChannelOption(.allowRemoteHalfClosure, value: tls == nil)
-            .childChannelOption(
-                .recvAllocator,
-                // A connection keeps the buffer that it reads into: small, until it needs more.
-                value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 1024,
-                    initial: 1024,
-                    maximum: 65_536
-                )
-            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let services = byLoop[ObjectIdentifier(channel.eventLoop)]?.value else {
@@ -286,6 +272,7 @@ package final class HTTPServer: Sendable {
         tls: ListenerTLS?,
         services: LoopServices
     ) throws {
+        try setOptions(of: channel, hasTLS: tls != nil)
         let pipeline = channel.pipeline.syncOperations
         guard let tls else {
             return try pipeline.addHandler(HTTPConnectionHandler(services: services))
@@ -300,6 +287,21 @@ package final class HTTPServer: Sendable {
         )
         try pipeline.addHandler(handler)
         try pipeline.addHandler(HTTPConnectionHandler(services: services, tls: handler))
+    }
+
+    /// Set here at once; as options of the bootstrap each would cost a connection a chain of futures.
+    /// `TCP_NODELAY` comes from the listening socket, on which the bootstrap sets it.
+    private static func setOptions(of channel: any Channel, hasTLS: Bool) throws {
+        guard let options = channel.syncOptions else { return }
+        // The handlers ask for bytes by themselves, which saves a way through the pipeline.
+        try options.setOption(.autoRead, value: false)
+        // TLS has its own word for the end; plain text has only the half-closed connection.
+        try options.setOption(.allowRemoteHalfClosure, value: !hasTLS)
+        // A connection keeps the buffer that it reads into: small, until it needs more.
+        try options.setOption(
+            .recvAllocator,
+            value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 1024, maximum: 65_536)
+        )
     }
 
     /// What a client reads that speaks plain HTTP to an encrypted listener.
