@@ -175,7 +175,8 @@ package struct TrainingChoices: Sendable, Equatable {
     package var warmStart: Bool
     /// How probabilities are calibrated on the hold-out.
     package var calibration: Calibration
-    /// Threads that share each step; 0 is what the work is worth, at most one a core (beside a server, one less).
+    /// Threads that share each step; 0 is what the work is worth, at most one a core (beside a
+    /// server, one less).
     package var threads: Int
 
     /// The optimiser.

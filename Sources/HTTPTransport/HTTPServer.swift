@@ -289,7 +289,8 @@ package final class HTTPServer: Sendable {
         try pipeline.addHandler(HTTPConnectionHandler(services: services, tls: handler))
     }
 
-    /// Set here at once; as options of the bootstrap each would cost a connection a chain of futures.
+    /// Sets at once what as options of the bootstrap would cost a connection a chain of futures each.
+    ///
     /// `TCP_NODELAY` comes from the listening socket, on which the bootstrap sets it.
     private static func setOptions(of channel: any Channel, hasTLS: Bool) throws {
         guard let options = channel.syncOptions else { return }
