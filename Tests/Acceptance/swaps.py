@@ -218,7 +218,7 @@ def run(options, report, leeway, server, randoms):
     for swap in range(1, options.swaps + 1):
         by_command = leeway if swap % 10 == 0 else None
         took.append(promote(server, 1 if swap % 2 else 2, by_command))
-        if swap % 20 == 0 or swap == 1:
+        if swap % 10 == 0 or swap == 1:
             memory[swap], private[swap] = steady_memory(server)
             opened = server.metrics().value("leeway_http_connections", listener="api")
     time.sleep(0.3)
@@ -266,11 +266,14 @@ def run(options, report, leeway, server, randoms):
         report.check("median from promotion to live <= 0.2 s", quantile(took, 0.5) <= 0.2)
     first = 100 if options.swaps >= 200 else 20
     if options.swaps >= 40:
-        # It goes up and down by some pages with each swap: the middle of four looks each.
+        # It goes up and down by 2 to 4 MB of some 53 with each swap, as freed pages come and go: the
+        # middle of a third of the looks each. Those of few swaps still scatter by some per cent.
         looks = [kilobytes for swap, kilobytes in sorted(memory.items()) if swap >= first]
-        change = quantile(looks[-4:], 0.5) / quantile(looks[:4], 0.5) - 1
-        report.check(f"VmRSS at the end at most 2 % above that from swap {first} on",
-                     change <= 0.02, f"{100 * change:+.2f} %")  # fmt: skip
+        third = max(1, len(looks) // 3)
+        change = quantile(looks[-third:], 0.5) / quantile(looks[:third], 0.5) - 1
+        most = 0.02 if options.swaps >= 1000 else 0.05
+        report.check(f"VmRSS of the last third at most {100 * most:.0f} % above that of the first, "
+                     f"from swap {first} on", change <= most, f"{100 * change:+.2f} %")  # fmt: skip
     judge_loops(report, after)
     severe = ("ERROR", "CRITICAL")
     errors = [line["Body"] for line in server.log() if line["SeverityText"] in severe]
