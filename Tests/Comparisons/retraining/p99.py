@@ -159,12 +159,11 @@ def measure(options, report, server, body):
     quiet = end - begin
     report.figure("requests a second", f"{rate:.0f}")
     report.figure("a retrain and its swap, nobody asking (s)", f"{quiet:.2f}")
-    ratios, failures, swaps = [], 0, 0
+    ratios, failures = [], 0
     for number in range(options.pairs):
         alone, beside, failed, took = pair(server, body, options, rate, quiet, number % 2 == 1)
         ratios.append(beside[1] / alone[1])
         failures += failed
-        swaps += 1
         report.figure(
             f"pair {number + 1}: p50, p99 alone; with a retrain of {took:.1f} s (ms)",
             f"{alone[0]:.2f}, {alone[1]:.2f} ({alone[2]}); "
