@@ -126,7 +126,7 @@ let package = Package(
         // Tests.
         .target(
             name: "TestSupport",
-            dependencies: ["Transfer", "Files"],
+            dependencies: ["HTTPTransport", "TLSTransport", "Transfer", "Files"],
             path: "Tests/TestSupport",
             exclude: ["Server"],
             swiftSettings: strict

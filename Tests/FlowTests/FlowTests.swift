@@ -14,7 +14,7 @@ import Transfer
 
 /// The two flows with their real parts in one process: files → pipeline → store → follower →
 /// HTTPS → answer.
-@Suite("Flow", .timeLimit(.minutes(5))) struct FlowTests {
+@Suite("Flow", .timeLimit(.minutes(10))) struct FlowTests {
     /// The parts of an appliance, put together as the appliance does it.
     private final class Appliance: Sendable {
         let folder: TemporaryDirectory
@@ -63,13 +63,11 @@ import Transfer
                     keyFile: certificate.keyFile
                 )
             )
-            var limits = TLSLimits()
-            limits.handshakeSecondsMax = 600
             server = try HTTPServer(
                 settings: .patient("api", table.routes),
                 address: HTTPServer.Address(host: "127.0.0.1", port: 0),
                 group: group,
-                tls: ListenerTLS(source: context, limits: limits),
+                tls: ListenerTLS(source: context, limits: .patient),
                 metrics: HTTPMetrics(registry: registry, listener: "api"),
                 makeResponder: { loop, _ in
                     guard let responder = loops.responder(on: loop) else {

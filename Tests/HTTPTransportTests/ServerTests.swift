@@ -11,7 +11,7 @@ import Testing
 struct ServerTests {
     static func server(
         group: MultiThreadedEventLoopGroup,
-        limits: TransportLimits = TransportLimits(),
+        limits: TransportLimits = .patient,
         tls: ListenerTLS? = nil,
         shards: Int = 2,
         port: Int = 0,
@@ -61,7 +61,11 @@ struct ServerTests {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let context {
-                        let handler = try TLSHandler(context: context, serverName: "localhost")
+                        let handler = try TLSHandler(
+                            context: context,
+                            serverName: "localhost",
+                            limits: .patient
+                        )
                         try pipeline.addHandler(handler)
                     }
                     try pipeline.addHandler(InboxHandler(inbox))
@@ -97,7 +101,7 @@ struct ServerTests {
 
     @Test("a refused request's answer is read whole by a client that goes on sending")
     func lingeringClose() async throws {
-        var limits = TransportLimits()
+        var limits = TransportLimits.patient
         limits.lingerSeconds = 3600
         try await Self.withGroup { group in
             let server = try Self.server(group: group, limits: limits)
@@ -113,7 +117,7 @@ struct ServerTests {
 
     @Test("a refused client that sends more than is dropped still finds its answer")
     func lingeringFlood() async throws {
-        var limits = TransportLimits()
+        var limits = TransportLimits.patient
         limits.lingerBytesMax = 100_000
         limits.lingerSeconds = 3600
         try await Self.withGroup { group in
@@ -193,10 +197,14 @@ struct ServerTests {
             let metrics = try HTTPMetrics(registry: MetricRegistry(shards: 2), listener: "api")
             let gate = Gate()
             let server = try HTTPServer(
-                settings: ListenerSettings(name: "api", routes: try RouteTable([])),
+                settings: ListenerSettings(
+                    name: "api",
+                    limits: .patient,
+                    routes: try RouteTable([])
+                ),
                 address: HTTPServer.Address(host: "127.0.0.1", port: 0),
                 group: group,
-                tls: ListenerTLS(source: context),
+                tls: ListenerTLS(source: context, limits: .patient),
                 metrics: metrics,
                 accessLog: AccessLog(sink: log.sink),
                 makeResponder: { loop, _ in LoopResponder(eventLoop: loop, gate: gate) }
@@ -242,7 +250,7 @@ struct ServerTests {
                     keyFile: made.keyFile
                 )
             )
-            for tls in [nil, ListenerTLS(source: context, isDemanded: false)] {
+            for tls in [nil, ListenerTLS(source: context, limits: .patient, isDemanded: false)] {
                 let server = try Self.server(group: group, tls: tls)
                 let client = try await Self.connect(
                     group,
@@ -272,7 +280,10 @@ struct ServerTests {
                     keyFile: made.keyFile
                 )
             )
-            let server = try Self.server(group: group, tls: ListenerTLS(source: context))
+            let server = try Self.server(
+                group: group,
+                tls: ListenerTLS(source: context, limits: .patient)
+            )
             let client = try await Self.connect(group, try await server.start())
             let answers = try await client.readAll(after: get("/echo"))
             #expect(answers.map(\.status) == [400])

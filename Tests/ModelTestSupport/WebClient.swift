@@ -3,6 +3,7 @@ package import NIOCore
 internal import NIOPosix
 internal import Synchronization
 internal import TLSTransport
+internal import TestSupport
 
 /// One kept-alive connection that asks and reads answers, over plain text or TLS.
 package final class WebClient: Sendable {
@@ -58,7 +59,11 @@ package final class WebClient: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let context {
-                        let tls = try TLSHandler(context: context, serverName: "localhost")
+                        let tls = try TLSHandler(
+                            context: context,
+                            serverName: "localhost",
+                            limits: .patient
+                        )
                         try pipeline.addHandler(tls)
                     }
                     try pipeline.addHandler(InboxHandler(inbox))

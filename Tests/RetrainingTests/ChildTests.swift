@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The child process, played by small shell scripts.
-@Suite("Retraining child", .timeLimit(.minutes(2))) final class ChildTests {
+@Suite("Retraining child", .timeLimit(.minutes(10))) final class ChildTests {
     private let folder: TemporaryDirectory
 
     init() throws { folder = try TemporaryDirectory() }

@@ -7,7 +7,7 @@ import Testing
 import Transfer
 
 /// The supervisor with runs that end when the test says so, and a clock that the test moves.
-@Suite("Retraining supervisor", .timeLimit(.minutes(5)))
+@Suite("Retraining supervisor", .timeLimit(.minutes(10)))
 struct SupervisorTests {
     /// Runs that wait for their end.
     final class Runs: Sendable {

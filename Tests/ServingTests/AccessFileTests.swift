@@ -108,7 +108,7 @@ import Testing
         #expect(passed == 3)
     }
 
-    @Test("threads together get what one would", .timeLimit(.minutes(1)))
+    @Test("threads together get what one would", .timeLimit(.minutes(10)))
     func sharedLimiter() async {
         let limiter = RateLimiter(rate: 0.001, burst: 5000)
         let passed = await withTaskGroup(of: Int.self) { group in

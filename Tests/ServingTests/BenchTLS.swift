@@ -22,10 +22,7 @@ final class BenchTLS {
                 keyFile: certificate.keyFile
             )
         )
-        // Its time limit is that of a machine that is busy with other tests.
-        var limits = TLSLimits()
-        limits.handshakeSecondsMax = 600
-        listener = ListenerTLS(source: context, limits: limits)
+        listener = ListenerTLS(source: context, limits: .patient)
         authority = certificate.authorityFile
     }
 }

@@ -52,9 +52,7 @@ import Testing
             )
             settings.clientCertificates = .asked(authorities: ca)
             settings.allowedClientNames = ["spiffe://mesh/allowed"]
-            var limits = TLSLimits()
-            limits.handshakeSecondsMax = 600
-            return ListenerTLS(source: try TLSContext(server: settings), limits: limits)
+            return ListenerTLS(source: try TLSContext(server: settings), limits: .patient)
         }
     }
 

@@ -10,7 +10,7 @@ import TestSupport
 import Testing
 
 /// A candidate's way to the clients, on a real listener.
-@Suite("Release", .timeLimit(.minutes(5))) struct ReleaseTests {
+@Suite("Release", .timeLimit(.minutes(10))) struct ReleaseTests {
     /// Every request is shadowed; the stages are short.
     private static func staging(_ change: (inout StagingSettings) -> Void = { _ in })
         -> StagingSettings

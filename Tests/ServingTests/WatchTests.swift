@@ -5,7 +5,7 @@ import Serving
 import Testing
 
 /// A version that answers everybody and may still be taken back, on a real listener.
-@Suite("Watch after release", .timeLimit(.minutes(5))) struct WatchTests {
+@Suite("Watch after release", .timeLimit(.minutes(10))) struct WatchTests {
     /// No shadow, a short canary, and every request is compared afterwards.
     private static func staging(_ change: (inout StagingSettings) -> Void = { _ in })
         -> StagingSettings

@@ -148,7 +148,7 @@ import Testing
 
     @Test(
         "a session is resumed while its certificate is good, and its names are judged anew",
-        .timeLimit(.minutes(2)),
+        .timeLimit(.minutes(10)),
         arguments: ["-tls1_2", "-tls1_3"]
     )
     func resumption(version: String) async throws {

@@ -1,7 +1,7 @@
 import TLSTransport
 import Testing
 
-@Suite("TLS server names", .timeLimit(.minutes(2))) struct ServerNameTests {
+@Suite("TLS server names", .timeLimit(.minutes(10))) struct ServerNameTests {
     /// The names of the certificate that a client sees which asks for a name, or its failure.
     private func seen(
         _ server: TLSContext,

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import TLSTransport
+import TestSupport
 
 /// A TLS server on a port of its own on the loopback interface.
 struct SocketServer {
@@ -18,7 +19,7 @@ struct SocketServer {
             .childChannelOption(.autoRead, value: autoRead)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let handler = try TLSHandler(context: context)
+                    let handler = try TLSHandler(context: context, limits: .patient)
                     try channel.pipeline.syncOperations.addHandlers([handler, application()])
                 }
             }
@@ -39,7 +40,11 @@ struct SocketServer {
             .channelOption(.autoRead, value: autoRead)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let handler = try TLSHandler(context: context, serverName: "localhost")
+                    let handler = try TLSHandler(
+                        context: context,
+                        serverName: "localhost",
+                        limits: .patient
+                    )
                     try channel.pipeline.syncOperations.addHandlers([handler, application()])
                 }
             }

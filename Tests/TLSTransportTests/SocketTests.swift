@@ -4,7 +4,7 @@ import NIOTLS
 import TLSTransport
 import Testing
 
-@Suite("TLS on sockets", .timeLimit(.minutes(2))) struct SocketTests {
+@Suite("TLS on sockets", .timeLimit(.minutes(10))) struct SocketTests {
     static let bytesInAll = 10_000_000
 
     /// Ten million bytes with a pattern that shows any loss or exchange.

@@ -2,7 +2,7 @@ import Files
 import TLSTransport
 import Testing
 
-@Suite("TLS stapled OCSP responses", .timeLimit(.minutes(2))) struct StapleTests {
+@Suite("TLS stapled OCSP responses", .timeLimit(.minutes(10))) struct StapleTests {
     /// What `openssl s_client -status` says of the response.
     private func status(_ context: TLSContext, _ version: String) async throws -> String {
         let server = try await SocketServer.start(context) { LengthResponder() }

@@ -11,7 +11,7 @@ final class HandClock: Sendable {
     func wait(seconds: Int64) { time.add(seconds, ordering: .relaxed) }
 }
 
-@Suite("TLS session tickets", .timeLimit(.minutes(2))) struct TicketKeysTests {
+@Suite("TLS session tickets", .timeLimit(.minutes(10))) struct TicketKeysTests {
     /// One connection by `openssl s_client`; says whether its session was resumed.
     private func connect(
         _ context: TLSContext,

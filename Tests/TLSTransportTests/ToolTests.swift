@@ -2,7 +2,7 @@ import TLSTransport
 import Testing
 
 /// Our server against the tools that its users have.
-@Suite("TLS with curl and openssl", .timeLimit(.minutes(2))) struct ToolTests {
+@Suite("TLS with curl and openssl", .timeLimit(.minutes(10))) struct ToolTests {
     private func start(
         _ files: Certificates,
         _ change: (inout TLSServerSettings) -> Void = { _ in }

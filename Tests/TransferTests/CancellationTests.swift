@@ -6,7 +6,7 @@ import Transfer
 
 @Suite("Downloads that are cancelled", .enabled(if: DataServer.isPossible, "\(DataServer.wants)"))
 struct CancellationTests {
-    @Test("a running download ends at once when its task is cancelled", .timeLimit(.minutes(1)))
+    @Test("a running download ends at once when its task is cancelled", .timeLimit(.minutes(10)))
     func running() async throws {
         let server = try DataServer.shared()
         let bench = try DownloadBench(limits: DownloadLimits(stallSecondsMax: 3600))
@@ -27,7 +27,7 @@ struct CancellationTests {
         #expect(outcome.file.bytes == 10)
     }
 
-    @Test("a waiting download ends while another one runs on", .timeLimit(.minutes(1)))
+    @Test("a waiting download ends while another one runs on", .timeLimit(.minutes(10)))
     func queued() async throws {
         let server = try DataServer.shared()
         try server.put("queued", sample(100))
@@ -92,7 +92,10 @@ struct CancellationTests {
         #expect(await task.value == .failure(.cancelled))
     }
 
-    @Test("downloads of a downloader that nobody holds any more still end", .timeLimit(.minutes(1)))
+    @Test(
+        "downloads of a downloader that nobody holds any more still end",
+        .timeLimit(.minutes(10))
+    )
     func ownerGone() async throws {
         let server = try DataServer.shared()
         let folder = try TemporaryDirectory()
