@@ -204,7 +204,7 @@ extension DriftChoices {
             "false_alarm_interval",
             default: 1_000_000,
             in: 100...1_000_000_000_000,
-            doc: "scored rows between two false alarms, in the mean, at least"
+            doc: "watched rows between two false alarms, in the mean, at least"
         )
         errorTolerance = section.number(
             "error_tolerance",
@@ -216,14 +216,19 @@ extension DriftChoices {
             "rare_tolerance",
             default: 0.01,
             in: 0...0.9,
-            doc:
-                "the same distance where a hundredth is much: tails and bad data; at most tolerance"
+            doc: "the same for tails and bad data, where little is much; at most tolerance"
         )
         sampleEvery = section.integer(
             "sample_every",
             default: 1,
             in: 1...1_000_000,
             doc: "one request of so many is looked at, and one row of it"
+        )
+        rowsPerSecond = section.integer(
+            "rows_per_second",
+            default: 1000,
+            in: 0...1_000_000,
+            doc: "of more requests on one event loop about so many are looked at; 0 is no limit"
         )
         clientRowsPerSecond = section.integer(
             "client_rows_per_second",

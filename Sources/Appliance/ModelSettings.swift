@@ -278,6 +278,8 @@ package struct DriftChoices: Sendable, Equatable {
     package var rareTolerance: Double
     /// One request of so many is looked at.
     package var sampleEvery: Int
+    /// Of more requests about so many are looked at in a second, on one event loop; 0 for no limit.
+    package var rowsPerSecond: Int
     /// Rows of one client that are looked at in a second; 0 for no limit.
     package var clientRowsPerSecond: Int
     /// A table's column with each row's time: the reference then depends on the hour of the week;

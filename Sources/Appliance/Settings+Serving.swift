@@ -29,6 +29,7 @@ extension Settings {
                     let choices = $0.drift
                     let sampling = RowSampling(
                         every: choices.sampleEvery,
+                        rowsPerSecond: choices.rowsPerSecond,
                         clientRowsPerSecond: choices.clientRowsPerSecond
                     )
                     return ($0.name, sampling)

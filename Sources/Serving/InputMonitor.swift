@@ -18,10 +18,8 @@ struct InputMonitor {
     private var random = RowChooser()
     private var performance: PerformanceCounter?
     private var pixels: PixelCounter?
-    private let sampling: RowSampling
     private var cap: ClientCap?
-    /// Requests since one was counted.
-    private var skipped = 0
+    private var thinning: RowThinning
     /// Rows counted since the last fetch.
     private var rowsSinceFetch = 0
     /// Which hours the rows belong to; nil for a model without a season.
@@ -53,7 +51,7 @@ struct InputMonitor {
         empty = BlockCounts(profile: profile)
         block = empty
         spares = []
-        self.sampling = sampling
+        thinning = RowThinning(sampling)
         cap = sampling.clientRowsPerSecond > 0 ? ClientCap(sampling.clientRowsPerSecond) : nil
         refill(Self.sparesMin)
     }
@@ -122,9 +120,9 @@ struct InputMonitor {
     }
 
     private mutating func isTurn(of request: HTTPRequest) -> Bool {
-        skipped += 1
-        guard skipped >= sampling.every else { return false }
-        skipped = 0
+        guard thinning.admits(at: request.timing.bodyComplete.uptimeNanoseconds) else {
+            return false
+        }
         if cap?.admits(request) == false {
             dropped.byCap += 1
             return false
@@ -180,20 +178,6 @@ private struct SeasonTeller {
     }
 }
 
-/// Which requests the drift monitor looks at.
-package struct RowSampling: Sendable, Equatable {
-    /// One of so many.
-    package var every = 1
-    /// Of one client's no more in a second, on one event loop; 0 for no limit.
-    package var clientRowsPerSecond = 0
-
-    /// All of them, unless it is said otherwise.
-    package init(every: Int = 1, clientRowsPerSecond: Int = 0) {
-        self.every = max(1, every)
-        self.clientRowsPerSecond = max(0, clientRowsPerSecond)
-    }
-}
-
 /// Rows that a loop did not count.
 package struct DroppedRows: Sendable, Equatable {
     /// Too many blocks waited.
@@ -232,18 +216,5 @@ private struct ClientCap {
         guard counts[place] < rowsMax else { return false }
         counts[place] += 1
         return true
-    }
-}
-
-/// A small generator of row numbers (xorshift64*); it need not be more than even.
-private struct RowChooser {
-    private var state = UInt64.random(in: 1...UInt64.max)
-
-    mutating func next(below bound: Int) -> Int {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        let high = (state &* 0x2545_F491_4F6C_DD1D) >> 32
-        return Int((high &* UInt64(truncatingIfNeeded: bound)) >> 32)
     }
 }
