@@ -18,10 +18,10 @@ package import NIOCore
         text.withUTF8Buffer { unsafe write(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Appends a text that is made for this, and short.
-    package mutating func write(text: consuming String) {
-        // Bounds: the buffer is exactly the text's bytes.
-        text.withUTF8 { unsafe write(UnsafeRawBufferPointer($0)) }
+    /// Appends bytes.
+    package mutating func write(_ bytes: Span<UInt8>) {
+        // Bounds: the span lends exactly its bytes.
+        unsafe bytes.withUnsafeBytes { unsafe write($0) }
     }
 
     /// Appends the readable bytes of a buffer.

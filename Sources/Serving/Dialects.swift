@@ -84,7 +84,7 @@ struct Encoders {
     /// - Returns: The form that it has.
     func write(
         _ rows: borrowing AnswerRows,
-        _ batch: FeatureBatch,
+        _ batch: borrowing FeatureBatch,
         _ dialect: Dialect,
         _ request: HTTPRequest,
         into body: inout ByteBuffer,

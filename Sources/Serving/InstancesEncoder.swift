@@ -1,3 +1,4 @@
+internal import Features
 internal import HTTPTransport
 internal import ModelStore
 internal import NIOCore
@@ -66,7 +67,7 @@ extension ByteBuffer {
             writer.write("[")
             for index in 0..<rows.classCount {
                 if index > 0 { writer.write(",") }
-                writer.write(text: rows.probability(row: row, of: index).description)
+                writer.write(ShortestFloat(rows.probability(row: row, of: index)).span)
             }
             writer.write("]")
         }

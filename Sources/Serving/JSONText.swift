@@ -1,3 +1,5 @@
+internal import Features
+internal import HTTPTransport
 internal import NIOCore
 
 /// JSON written straight into a response's buffer: no tree, no text in between.
@@ -24,8 +26,7 @@ extension ByteBuffer {
     ///
     /// - Parameter number: A finite number.
     mutating func writeJSON(_ number: Float) {
-        // A binary32's shortest text fits the fifteen bytes that a String keeps inline.
-        writeString(number.description)
+        write(atMost: 16) { $0.write(ShortestFloat(number).span) }
     }
 
     private mutating func writeHexadecimal(_ digit: UInt8) {

@@ -171,10 +171,20 @@ final class ServedModel {
         _ times: inout PredictionTimes,
         computes: Bool = false
     ) throws(PredictionFailure) -> HTTPResponse {
-        // What a class holds is copied for each call that reads it; what is held here is not.
         var rows = FeatureBatch()
         swap(&rows, &batch)
         defer { swap(&rows, &batch) }
+        return try finish(request, rows, dialect, &times, computes)
+    }
+
+    /// What a class or a variable holds is copied for each call that reads it; what is lent is not.
+    private func finish(
+        _ request: HTTPRequest,
+        _ rows: borrowing FeatureBatch,
+        _ dialect: Dialect,
+        _ times: inout PredictionTimes,
+        _ computes: Bool
+    ) throws(PredictionFailure) -> HTTPResponse {
         if computes { engine.compute(rows.raw, rowCount: rows.rowCount) }
         try checkFinite()
         let explanation = try explain(rows)
@@ -242,7 +252,7 @@ final class ServedModel {
     }
 
     /// Never throws and never waits: what goes wrong here is no concern of the client.
-    private func observe(_ name: RequestName, _ batch: FeatureBatch) {
+    private func observe(_ name: RequestName, _ batch: borrowing FeatureBatch) {
         engine.scratch.read { outputs in
             for row in 0..<batch.rowCount { count(row, outputs) }
             if let row = watched.row, row < batch.rowCount { watch(row, of: batch, outputs) }
@@ -260,7 +270,7 @@ final class ServedModel {
     /// Shows the monitor a row; the batcher has sent its hidden layer.
     private func watch(
         _ row: Int,
-        of batch: FeatureBatch,
+        of batch: borrowing FeatureBatch,
         _ outputs: borrowing InferenceScratch
     ) {
         let rows = ScoredRows(
@@ -283,7 +293,7 @@ final class ServedModel {
     private func putAside(
         _ name: RequestName,
         _ shadow: ShadowTap,
-        _ batch: FeatureBatch,
+        _ batch: borrowing FeatureBatch,
         _ outputs: borrowing InferenceScratch
     ) {
         guard let row = shadow.choose(of: batch.rowCount) else { return }
@@ -319,7 +329,7 @@ final class ServedModel {
     }
 
     /// Remembers the rows, for labels that come later.
-    private func remember(_ name: RequestName, _ batch: FeatureBatch) {
+    private func remember(_ name: RequestName, _ batch: borrowing FeatureBatch) {
         guard let recent else { return }
         engine.scratch.read { outputs in
             recent.append(
@@ -334,7 +344,8 @@ final class ServedModel {
     }
 
     /// Explains the answers, where that is asked for.
-    private func explain(_ batch: FeatureBatch) throws(PredictionFailure) -> Explanation? {
+    private func explain(_ batch: borrowing FeatureBatch) throws(PredictionFailure) -> Explanation?
+    {
         if batch.options.explanation == nil { return nil }
         return try explainer.explain(batch, model.bundle) { row in
             engine.scratch.read { $0.predictedClass(row: row) }
@@ -343,7 +354,7 @@ final class ServedModel {
 
     private func respond(
         to request: HTTPRequest,
-        _ batch: FeatureBatch,
+        _ batch: borrowing FeatureBatch,
         _ dialect: Dialect,
         _ explanation: Explanation?,
         _ times: PredictionTimes
