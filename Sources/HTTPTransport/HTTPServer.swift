@@ -272,7 +272,7 @@ package final class HTTPServer: Sendable {
         tls: ListenerTLS?,
         services: LoopServices
     ) throws {
-        try setOptions(of: channel, hasTLS: tls != nil)
+        try setOptions(of: channel, services, hasTLS: tls != nil)
         let pipeline = channel.pipeline.syncOperations
         guard let tls else {
             return try pipeline.addHandler(HTTPConnectionHandler(services: services))
@@ -292,17 +292,29 @@ package final class HTTPServer: Sendable {
     /// Sets at once what as options of the bootstrap would cost a connection a chain of futures each.
     ///
     /// `TCP_NODELAY` comes from the listening socket, on which the bootstrap sets it.
-    private static func setOptions(of channel: any Channel, hasTLS: Bool) throws {
+    private static func setOptions(
+        of channel: any Channel,
+        _ services: LoopServices,
+        hasTLS: Bool
+    ) throws {
         guard let options = channel.syncOptions else { return }
         // The handlers ask for bytes by themselves, which saves a way through the pipeline.
         try options.setOption(.autoRead, value: false)
-        // TLS has its own word for the end; plain text has only the half-closed connection.
-        try options.setOption(.allowRemoteHalfClosure, value: !hasTLS)
-        // A connection keeps the buffer that it reads into: small, until it needs more.
-        try options.setOption(
-            .recvAllocator,
-            value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 1024, maximum: 65_536)
-        )
+        if hasTLS {
+            let reads = SharedReadAllocator(services.tlsScratch, on: channel.eventLoop)
+            try options.setOption(.recvAllocator, value: reads)
+            try options.setOption(.maxMessagesPerRead, value: 1)
+        } else {
+            // TLS has its own word for the end; plain text has only the half-closed connection.
+            try options.setOption(.allowRemoteHalfClosure, value: true)
+            // A connection keeps the buffer that it reads into: small, until it needs more.
+            let reads = AdaptiveRecvByteBufferAllocator(
+                minimum: 1024,
+                initial: 1024,
+                maximum: 65_536
+            )
+            try options.setOption(.recvAllocator, value: reads)
+        }
     }
 
     /// What a client reads that speaks plain HTTP to an encrypted listener.

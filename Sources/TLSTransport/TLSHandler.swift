@@ -190,6 +190,7 @@ extension TLSHandler {
             handshake(context, &input)
         }
         if machine.received() == .decrypt { decrypt(context, &input) }
+        scratch.giveInput(input)
     }
 
     /// Keeps what comes before its time: what was on its way when reading stopped.

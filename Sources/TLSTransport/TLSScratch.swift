@@ -1,4 +1,4 @@
-internal import NIOCore
+package import NIOCore
 
 /// Memory that the connections of one event loop use one after the other, so that a request needs
 /// none of its own for its plaintext and for the records of its answer.
@@ -6,6 +6,7 @@ internal import NIOCore
 /// A buffer that is still in use somewhere when its turn comes again is left to whoever uses it.
 package final class TLSScratch {
     let gathered = GatheredSends()
+    private var input = ByteBuffer()
     private var plaintext = ByteBuffer()
     /// As many as can be on their way at the end of a turn, used in turn.
     private var outputs = [ByteBuffer](repeating: ByteBuffer(), count: GatheredSends.heldMax)
@@ -13,6 +14,14 @@ package final class TLSScratch {
 
     /// Sets nothing aside yet.
     package init() {}
+
+    /// An empty buffer to read from a socket into; to be given back.
+    func takeInput() -> ByteBuffer { Self.take(&input, Self.inputBytes) }
+
+    /// Takes the buffer of the last read back; one of another kind is not kept.
+    func giveInput(_ buffer: consuming ByteBuffer) {
+        if buffer.capacity >= Self.inputBytes { Self.give(buffer, &input) }
+    }
 
     /// An empty buffer for plaintext; to be given back.
     func takePlaintext(_ capacity: Int) -> ByteBuffer { Self.take(&plaintext, capacity) }
@@ -46,7 +55,41 @@ package final class TLSScratch {
     }
 
     private static let bytesMax = 128 * 1024
+    /// Four whole records, and what one read from a socket brings at most.
+    private static let inputBytes = 65_536
 }
 
 @available(*, unavailable)
 extension TLSScratch: Sendable {}
+
+/// Has the encrypted connections of an event loop read into the same memory, one after the other.
+///
+/// What is read is decrypted before the next connection's turn. So the memory is in the caches,
+/// however many connections there are, and none of them keeps a buffer of its own but a small one.
+/// To be used with one read a turn (`maxMessagesPerRead`): a channel keeps as many buffers as that.
+package struct SharedReadAllocator: RecvByteBufferAllocator {
+    private let scratch: NIOLoopBound<TLSScratch>
+    /// The channel keeps its first buffer for good.
+    private var isFirst = true
+
+    private static let firstBytes = 1024
+
+    /// Reads into the memory of a loop; to be called on it.
+    package init(_ scratch: TLSScratch, on eventLoop: any EventLoop) {
+        self.scratch = NIOLoopBound(scratch, eventLoop: eventLoop)
+    }
+
+    /// The memory for one read.
+    package func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+        isFirst ? allocator.buffer(capacity: Self.firstBytes) : scratch.value.takeInput()
+    }
+
+    /// Has the channel ask for memory before each read.
+    ///
+    /// - Parameter actualReadBytes: not of interest here.
+    /// - Returns: that the next buffer is another one.
+    package mutating func record(actualReadBytes: Int) -> Bool {
+        isFirst = false
+        return true
+    }
+}
