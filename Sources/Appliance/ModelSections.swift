@@ -226,7 +226,7 @@ extension DriftChoices {
         )
         rowsPerSecond = section.integer(
             "rows_per_second",
-            default: 1000,
+            default: 4000,
             in: 0...1_000_000,
             doc: "of more requests on one event loop about so many are looked at; 0 is no limit"
         )

@@ -249,7 +249,8 @@ def main():
         camera, people = Camera(randoms), People(randoms)
         train = camera.files(folder, "train", TRAIN_ROWS)
         test = camera.files(folder, "test", HOLDOUT_ROWS)
-        drift = {"false_alarm_interval": 100_000}
+        # Every row is watched: they are counted below.
+        drift = {"false_alarm_interval": 100_000, "rows_per_second": 0}
         models = [
             image_model(name, (SIDE, SIDE), CLASSES, train, test, drift=drift,
                         retrain={"on_drift": True}, network={"hidden": [16]})
