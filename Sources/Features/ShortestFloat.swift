@@ -122,12 +122,16 @@ package struct ShortestFloat {
     }
 
     private mutating func appendScientific(_ digits: UInt32, _ width: Int, _ exponent: Int) {
-        let first = count
-        // The first digit makes room for the point behind it, if others follow.
-        count += width > 1 ? 1 : 0
-        append(digits, width)
-        bytes[first] = bytes[first + (width > 1 ? 1 : 0)]
-        if width > 1 { bytes[first + 1] = UInt8(ascii: ".") }
+        if width > 1 {
+            // One place further on; the first digit then changes places with the point behind it.
+            let first = count
+            count += 1
+            append(digits, width)
+            bytes[first] = bytes[first + 1]
+            bytes[first + 1] = UInt8(ascii: ".")
+        } else {
+            append(digits, width)
+        }
         append(UInt8(ascii: "e"))
         append(exponent < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
         let size = abs(exponent)

@@ -22,8 +22,7 @@ package struct RowSampling: Sendable, Equatable {
 /// in them, as the monitor's guarantee asks.
 package struct RowThinning {
     private let every: Int
-    /// Rows of one window, about; 0 for no limit.
-    private let rowsAimed: Int
+    private let rowsPerSecond: Int
     private var random = RowChooser()
     /// Requests that one is chosen of, by the number of them in the window before.
     private var pace = 1
@@ -40,9 +39,7 @@ package struct RowThinning {
     /// Begins with a group of its own.
     package init(_ sampling: RowSampling) {
         every = sampling.every
-        rowsAimed =
-            sampling.rowsPerSecond == 0
-            ? 0 : max(1, sampling.rowsPerSecond / Self.windowsPerSecond)
+        rowsPerSecond = sampling.rowsPerSecond
     }
 
     /// Whether a request is chosen.
@@ -50,7 +47,7 @@ package struct RowThinning {
     /// - Parameter now: nanoseconds of a clock that does not go back.
     /// - Returns: Whether it is the one of its group.
     package mutating func admits(at now: UInt64) -> Bool {
-        if rowsAimed > 0 { keepPace(now) }
+        if rowsPerSecond > 0 { keepPace(now) }
         if place >= size {
             size = max(every, pace)
             chosen = size == 1 ? 0 : random.next(below: size)
@@ -63,13 +60,13 @@ package struct RowThinning {
     private mutating func keepPace(_ now: UInt64) {
         let elapsed = now > windowStart ? now - windowStart : 0
         if elapsed >= Self.window {
-            // Requests of a time that was longer count for a window by their share of it.
-            let windows = Double(elapsed) / Double(Self.window)
-            pace = max(1, Int((Double(seen) / windows / Double(rowsAimed)).rounded()))
+            let rate = Double(seen) * 1e9 / Double(elapsed)
+            pace = max(1, Int((rate / Double(rowsPerSecond)).rounded()))
             (windowStart, seen) = (now, 0)
         }
         seen += 1
         // A sudden rush makes larger groups at once.
+        let rowsAimed = max(1, rowsPerSecond / Self.windowsPerSecond)
         if seen > 2 * rowsAimed * pace { pace *= 2 }
     }
 }
