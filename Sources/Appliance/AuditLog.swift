@@ -52,8 +52,9 @@ struct AuditLog: Sendable {
 
     /// Tells which version went live, and who wanted it so, as the journal has it.
     func swapped(_ model: ActiveModel, _ directory: ModelDirectory) {
-        let history = (try? directory.history()) ?? []
-        let entry = history.last { $0.version == model.version && $0.event != .refused }
+        let entry = try? directory.lastEntry {
+            $0.version == model.version && $0.event != .refused
+        }
         record(
             .swap,
             .accepted,

@@ -103,7 +103,8 @@ extension Operations {
         var models: [ApplianceStatus.Model] = []
         for (model, follower) in zip(parts.settings.models, followers) {
             let live = await follower.current
-            let journal = (try? parts.directories[model.name]?.history()) ?? []
+            let directory = parts.directories[model.name]
+            let journal = (try? directory?.history(newest: Self.journalMax)) ?? []
             models.append(
                 ApplianceStatus.Model(
                     name: model.name,
@@ -118,8 +119,8 @@ extension Operations {
                     drift: await drift.report(of: model.name).map { ApplianceStatus.Drift($0) },
                     release: await releases.summary(of: model.name),
                     watch: await releases.watchSummary(of: model.name),
-                    pinned: parts.directories[model.name]?.pinnedVersion(),
-                    journal: journal.suffix(Self.journalMax).reversed()
+                    pinned: directory?.pinnedVersion(),
+                    journal: journal.reversed()
                 )
             )
         }

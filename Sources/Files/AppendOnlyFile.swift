@@ -21,10 +21,8 @@ package struct AppendOnlyFile: Sendable {
         let isNew = !Folder.exists(path)
         let file = try OpenFile(path, flags: O_RDWR | O_CREAT | O_APPEND, mode: 0o644)
         try file.lock(waiting: true)
-        let bytes = try file.readToEnd(bytesMax: Self.bytesMax)
-        let whole = (bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
-        if whole < bytes.count { try file.truncate(to: whole) }
-        try file.write(line + [UInt8(ascii: "\n")])
+        try Self.cutUnfinished(file)
+        try file.write(line + [Self.lineFeed])
         try file.synchronise()
         if isNew { try Folder.synchronise(Folder.parent(of: path)) }
     }
@@ -38,28 +36,62 @@ package struct AppendOnlyFile: Sendable {
         guard Folder.exists(path) else { return 0 }
         let file = try OpenFile(path, flags: O_RDWR)
         try file.lock(waiting: true)
-        let bytes = try file.readToEnd(bytesMax: Self.bytesMax)
-        let whole = (bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
-        guard whole < bytes.count else { return 0 }
-        try file.truncate(to: whole)
-        try file.synchronise()
-        return bytes.count - whole
+        let bytes = try Self.cutUnfinished(file)
+        if bytes > 0 { try file.synchronise() }
+        return bytes
     }
 
-    /// The whole lines in the file, oldest first; none when the file does not exist.
+    /// Visits the whole lines, the newest first, until a visit says that it is enough.
     ///
-    /// - Throws: ``FileError``.
-    package func lines() throws(FileError) -> [ArraySlice<UInt8>] {
-        do {
-            let bytes = try WholeFile.read(path, bytesMax: Self.bytesMax)
-            let whole = bytes[..<((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)]
-            return whole.split(separator: UInt8(ascii: "\n"))
-        } catch {
-            if error.isMissing { return [] }
-            throw error
+    /// However long the file is, a block of it and a line are in memory. Of a line longer than
+    /// ``lineBytesMax`` no more than its end is shown.
+    ///
+    /// - Parameter visit: Takes a line without its line feed; false ends the visits.
+    /// - Throws: ``FileError``; a file that does not exist has no lines.
+    package func visitNewestFirst(_ visit: (ArraySlice<UInt8>) -> Bool) throws(FileError) {
+        guard Folder.exists(path) else { return }
+        let file = try OpenFile(path, flags: O_RDONLY)
+        var end = try file.size()
+        // The end of a line that begins before what has been read.
+        var rest: ArraySlice<UInt8> = []
+        // What follows the last line feed of all is no whole line.
+        var isWhole = false
+        while end > 0 {
+            let start = max(0, end - Self.blockBytes)
+            var block = ArraySlice(try file.read(start..<end) + rest)
+            while let feed = block.lastIndex(of: Self.lineFeed) {
+                let line = block[(feed + 1)...]
+                if isWhole, !line.isEmpty, !visit(line) { return }
+                block = block[..<feed]
+                isWhole = true
+            }
+            rest = isWhole ? block.suffix(Self.lineBytesMax) : []
+            end = start
         }
+        if !rest.isEmpty { _ = visit(rest) }
     }
 
-    /// No journal of ours grows past this; a larger file is refused rather than read.
-    private static let bytesMax = 64 << 20
+    /// Cuts off what follows the last line feed.
+    ///
+    /// - Returns: Bytes cut off.
+    @discardableResult
+    private static func cutUnfinished(_ file: borrowing OpenFile) throws(FileError) -> Int {
+        let size = try file.size()
+        var end = size
+        while end > 0 {
+            let start = max(0, end - (end == size ? 1 : blockBytes))
+            if let feed = try file.read(start..<end).lastIndex(of: lineFeed) {
+                end = start + feed + 1
+                break
+            }
+            end = start
+        }
+        if end < size { try file.truncate(to: end) }
+        return size - end
+    }
+
+    /// The most that is shown of one line.
+    package static let lineBytesMax = 1 << 20
+    private static let blockBytes = 1 << 16
+    private static let lineFeed = UInt8(ascii: "\n")
 }

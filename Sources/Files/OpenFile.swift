@@ -103,13 +103,37 @@ package struct OpenFile: ~Copyable {
             let count = try retryingInterrupts("read", path) {
                 unsafe bytes.withUnsafeMutableBytes { buffer in
                     let free = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-                    return unsafe read(descriptor, free.baseAddress, free.count)
+                    return unsafe Glibc.read(descriptor, free.baseAddress, free.count)
                 }
             }
             if count == 0 { break }
             filled += count
         }
         guard filled <= bytesMax else { throw .tooLarge(path: path, bytesMax: bytesMax) }
+        bytes.removeLast(bytes.count - filled)
+        return bytes
+    }
+
+    /// Reads a part of the file, wherever its position is.
+    ///
+    /// - Parameter range: Offsets of bytes.
+    /// - Returns: The bytes; fewer where the file has become shorter.
+    /// - Throws: ``FileError/failed(operation:path:errorNumber:)``.
+    package func read(_ range: Range<Int>) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        var filled = 0
+        while filled < bytes.count {
+            // Bounds: the kernel is given the part of the array that is still free.
+            let count = try retryingInterrupts("read", path) {
+                unsafe bytes.withUnsafeMutableBytes { buffer in
+                    let free = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                    let offset = off_t(range.lowerBound + filled)
+                    return unsafe pread(descriptor, free.baseAddress, free.count, offset)
+                }
+            }
+            if count == 0 { break }
+            filled += count
+        }
         bytes.removeLast(bytes.count - filled)
         return bytes
     }

@@ -146,7 +146,7 @@ extension ModelDirectory {
     func versionBefore(_ version: Int) throws(StoreError) -> Int {
         let present = Set(try versions())
         let forward: Set<JournalEntry.Event> = [.published, .promoted]
-        let last = try history().last { forward.contains($0.event) && $0.version == version }
+        let last = try lastEntry { forward.contains($0.event) && $0.version == version }
         if let previous = last?.previous, previous != version, present.contains(previous) {
             return previous
         }
@@ -167,8 +167,15 @@ extension ModelDirectory {
             try Folder.sweep(path)
             return try Folder.sweep("\(path)/versions")
         }
-        let history = try history()
-        let known = Set(history.map(\.version))
+        // The journal is written before the pointer: what it decided last is carried out below.
+        let decisions: Set<JournalEntry.Event> = [.published, .promoted, .rolledBack]
+        var known: Set<Int> = []
+        var decided: Int?
+        try visitJournal { entry in
+            known.insert(entry.version)
+            if decided == nil, decisions.contains(entry.event) { decided = entry.version }
+            return true
+        }
         // What the pointer's file holds may be no pointer at all: that is mended below.
         let pointed = try? current()?.version
         for version in try versions() where !known.contains(version) {
@@ -187,11 +194,7 @@ extension ModelDirectory {
             )
         }
         try settleRelease()
-        // The journal is written before the pointer: what it decided last is carried out.
-        let decisions: Set<JournalEntry.Event> = [.published, .promoted, .rolledBack]
-        guard let decided = history.last(where: { decisions.contains($0.event) })?.version,
-            try versions().contains(decided), pointed != decided
-        else { return }
+        guard let decided, pointed != decided, try versions().contains(decided) else { return }
         try point(to: decided)
     }
 }

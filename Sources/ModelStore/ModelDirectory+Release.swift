@@ -98,7 +98,7 @@ extension ModelDirectory {
         if let version = isSame((try? stagedRelease())?.version) {
             return (version, "which is on its way already")
         }
-        let back = (try? history())?.last { $0.event == .rolledBack }
+        let back = try? lastEntry { $0.event == .rolledBack }
         return isSame(back?.previous).map { ($0, "which was taken back") }
     }
 
@@ -195,14 +195,14 @@ extension ModelDirectory {
     ///
     /// - Throws: ``StoreError``.
     package func settleRelease() throws(StoreError) {
-        try withReleaseLock { () throws(StoreError) in try settle(history()) }
+        try withReleaseLock { () throws(StoreError) in try settle() }
     }
 
-    func settle(_ history: [JournalEntry]) throws(StoreError) {
+    private func settle() throws(StoreError) {
         let events: Set<JournalEntry.Event> = [
             .published, .promoted, .rolledBack, .staged, .advanced,
         ]
-        guard let last = history.last(where: { events.contains($0.event) }) else {
+        guard let last = try lastEntry(where: { events.contains($0.event) }) else {
             return try write(nil)
         }
         // What cannot be read is replaced by what the journal says.

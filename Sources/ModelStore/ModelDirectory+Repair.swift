@@ -129,8 +129,7 @@ extension ModelDirectory {
     }
 
     private func unreadableLines() throws(StoreError) -> Int {
-        let lines = try inStore { () throws(FileError) in try journal.lines() }
-        return try lines.count - history().count
+        try visitJournal { _ in true }
     }
 
     /// Removes what interrupted writes have left.

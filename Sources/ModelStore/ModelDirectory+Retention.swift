@@ -102,8 +102,12 @@ extension ModelDirectory {
     /// in quarantine.
     func nextVersion() throws(StoreError) -> Int {
         let last = try versions().last ?? 0
-        let known = try history().map(\.version).max() ?? 0
-        let (next, overflow) = max(last, known).addingReportingOverflow(1)
+        var known = last
+        try visitJournal { entry in
+            known = max(known, entry.version)
+            return true
+        }
+        let (next, overflow) = known.addingReportingOverflow(1)
         guard !overflow else {
             throw .malformed(path: path, reason: "no number is left for a version")
         }

@@ -22,14 +22,17 @@ extension ModelDirectory {
     /// - Returns: Nil where it is the first, was rolled back to, or is not what the journal says.
     /// - Throws: ``StoreError``.
     package func origin() throws(StoreError) -> Origin? {
+        var steps: [JournalEntry] = []
+        try visitJournal { entry in
+            guard [.published, .promoted, .rolledBack].contains(entry.event) else { return true }
+            steps.append(entry)
+            return entry.event == .rolledBack
+        }
         var last: JournalEntry?
-        for entry in try history() {
-            switch entry.event {
-            case .published, .promoted: last = entry
-            // A candidate that is withdrawn leaves the current version where it is.
-            case .rolledBack where entry.version != last?.version: last = entry
-            default: break
-            }
+        for entry in steps.reversed()
+        // A candidate that is withdrawn leaves the current version where it is.
+        where entry.event != .rolledBack || entry.version != last?.version {
+            last = entry
         }
         guard let last, last.event != .rolledBack, last.previous != nil,
             try current()?.version == last.version

@@ -160,14 +160,58 @@ package struct ModelDirectory: Sendable {
         try inStore { () throws(FileError) in try journal.append(line) }
     }
 
-    /// The journal, oldest entry first; lines of a later build that cannot be read are left out.
+    /// The newest entries of the journal, oldest first; lines of a later build that cannot be read
+    /// are left out.
     ///
+    /// - Parameter count: The most that are wanted.
+    /// - Returns: The entries.
     /// - Throws: ``StoreError/file(_:)``.
-    package func history() throws(StoreError) -> [JournalEntry] {
-        let lines = try inStore { () throws(FileError) in try journal.lines() }
-        return lines.compactMap {
-            try? StoreJSON.decode(JournalEntry.self, from: Array($0), path: journal.path)
+    package func history(newest count: Int = .max) throws(StoreError) -> [JournalEntry] {
+        var entries: [JournalEntry] = []
+        try visitJournal { entry in
+            if entries.count < count { entries.append(entry) }
+            return entries.count < count
         }
+        return entries.reversed()
+    }
+
+    /// The newest entry of the journal that is like this.
+    ///
+    /// - Parameter isWanted: Whether an entry is.
+    /// - Returns: Nil when there is none.
+    /// - Throws: ``StoreError/file(_:)``.
+    package func lastEntry(
+        where isWanted: (JournalEntry) -> Bool
+    ) throws(StoreError) -> JournalEntry? {
+        var found: JournalEntry?
+        try visitJournal { entry in
+            if isWanted(entry) { found = entry }
+            return found == nil
+        }
+        return found
+    }
+
+    /// Visits the journal, the newest entry first, one in memory at a time.
+    ///
+    /// - Parameter visit: Takes an entry; false ends the visits.
+    /// - Returns: The number of lines that were passed over, since they could not be read.
+    /// - Throws: ``StoreError/file(_:)``.
+    @discardableResult
+    func visitJournal(_ visit: (JournalEntry) -> Bool) throws(StoreError) -> Int {
+        var unreadable = 0
+        try inStore { () throws(FileError) in
+            try journal.visitNewestFirst { line in
+                do {
+                    let bytes = Array(line)
+                    let path = journal.path
+                    return visit(try StoreJSON.decode(JournalEntry.self, from: bytes, path: path))
+                } catch {
+                    unreadable += 1
+                    return true
+                }
+            }
+        }
+        return unreadable
     }
 }
 

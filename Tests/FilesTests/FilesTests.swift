@@ -97,18 +97,63 @@ import Testing
         #expect(try Folder.list(directory) == ["7"])
     }
 
+    /// The whole lines of a journal, oldest first.
+    private func lines(_ journal: AppendOnlyFile, newest count: Int = .max) throws -> [String] {
+        var lines: [String] = []
+        try journal.visitNewestFirst { line in
+            lines.append(String(decoding: line, as: UTF8.self))
+            return lines.count < count
+        }
+        return lines.reversed()
+    }
+
+    private func write(_ bytes: [UInt8], after journal: AppendOnlyFile) throws {
+        try OpenFile(journal.path, flags: O_WRONLY | O_APPEND).write(bytes)
+    }
+
     @Test("a journal drops the line that a crash cut short, and keeps the rest")
     func journal() throws {
         let journal = AppendOnlyFile("\(directory)/journal")
-        #expect(try journal.lines().isEmpty)
+        #expect(try lines(journal).isEmpty)
         try journal.append(Array("one".utf8))
-        let file = try OpenFile(journal.path, flags: O_WRONLY | O_APPEND)
-        try file.write(Array("tw".utf8))
-        #expect(try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one"])
+        try write(Array("tw".utf8), after: journal)
+        #expect(try lines(journal) == ["one"])
         try journal.append(Array("three".utf8))
-        #expect(
-            try journal.lines().map { String(decoding: $0, as: UTF8.self) } == ["one", "three"]
-        )
+        #expect(try lines(journal) == ["one", "three"])
+        try write(Array("fo".utf8), after: journal)
+        #expect(try journal.repair() == 2)
+        #expect(try journal.repair() == 0)
+        #expect(try lines(journal) == ["one", "three"])
+    }
+
+    @Test("a journal of many blocks is read from its end, lines across their borders too")
+    func longJournal() throws {
+        let journal = AppendOnlyFile("\(directory)/journal")
+        let written = (0..<400).map { String(repeating: "\($0) ", count: 1 + $0 * 7 % 501) }
+        let text = written.map { $0 + "\n" }.joined()
+        try WholeFile.create(journal.path, Array(text.utf8))
+        #expect(text.utf8.count > 5 << 16)
+        #expect(try lines(journal) == written)
+        #expect(try lines(journal, newest: 3) == Array(written.suffix(3)))
+        // Unfinished for longer than a block.
+        try write([UInt8](repeating: 0x61, count: 200_000), after: journal)
+        #expect(try lines(journal) == written)
+        try journal.append(Array("last".utf8))
+        #expect(try lines(journal) == written + ["last"])
+    }
+
+    @Test("of a line without end the end is shown, and the others stay readable")
+    func damagedJournal() throws {
+        let journal = AppendOnlyFile("\(directory)/journal")
+        try journal.append(Array("one".utf8))
+        let zeros = [UInt8](repeating: 0, count: 3 << 20)
+        try write(zeros + [0x0A], after: journal)
+        try journal.append(Array("two".utf8))
+        let found = try lines(journal)
+        #expect(found.count == 3)
+        #expect((found.first, found.last) == ("one", "two"))
+        #expect(found[1].utf8.count >= AppendOnlyFile.lineBytesMax)
+        #expect(found[1].utf8.count < AppendOnlyFile.lineBytesMax + 1 << 17)
     }
 
     @Test("a second holder of a lock is refused until the first lets go")
