@@ -8,10 +8,13 @@ order changes from pair to pair. Run by hand, on a machine that does nothing els
     Tests/Comparisons/retraining/p99.py
     Tests/Comparisons/retraining/p99.py --hidden 4000,4000 --rows 3000 --epochs 1
 
-The second is a network of 20 million parameters. Needs h2load (Debian: nghttp2-client).
+The second is a network of 20 million parameters. Needs h2load (Debian: nghttp2-client). Connections
+of h2load keep time together, so that their requests come at once; where a request takes long, that
+alone would fill queues, and requests leave at random times instead.
 """
 
 import json
+import multiprocessing
 import pathlib
 import random
 import re
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "overload"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Acceptance"))
 
 from common import (  # noqa: E402
@@ -35,7 +39,10 @@ from common import (  # noqa: E402
     write_configuration,
     write_images,
 )
+from open_loop import OpenLoop  # noqa: E402
 
+# The most requests a second that leave at random times: more is too much for one process.
+RANDOM_RATE_MAX = 2000
 # Before and after what is measured: the load has to come to its pace.
 MARGIN_SECONDS = 1.5
 
@@ -65,6 +72,30 @@ class Load:
         return rows, sum(status != 200 for _, status, _ in rows) + sum(map(int, counts))
 
 
+class RandomLoad:
+    """The same of requests that leave at random times of their own."""
+
+    def __init__(self, server, body, options, seconds, rate):
+        self.answers = multiprocessing.Queue()
+
+        def run():
+            loop = OpenLoop(server.ports["api"], server.context, options.connections,
+                            body.read_bytes())  # fmt: skip
+            begun = time.time()
+            answers, crowded, lost = loop.run(rate, seconds)
+            rows = [(begun + start, status, took) for start, status, took in answers]
+            self.answers.put((rows, sum(row[1] != 200 for row in rows) + crowded + lost))
+
+        self.process = multiprocessing.get_context("fork").Process(target=run)
+        self.process.start()
+
+    def end(self):
+        """As ``Load.end``; what found no free connection has failed, too."""
+        found = self.answers.get()
+        self.process.join()
+        return found
+
+
 def within(rows, begin, end):
     """The p50 and p99 in ms, and the number of the answers that began in a time."""
     times = [took for start, status, took in rows if begin <= start <= end and status == 200]
@@ -92,7 +123,8 @@ def pair(server, body, options, rate, quiet, with_first):
     """
     length = max(2.0, 1.5 * quiet)
     found, took = {}, 0
-    load = Load(server, body, options, length + 5 * quiet + 3 * MARGIN_SECONDS, rate)
+    kind = RandomLoad if rate <= RANDOM_RATE_MAX else Load
+    load = kind(server, body, options, length + 5 * quiet + 3 * MARGIN_SECONDS, rate)
     for with_retrain in (with_first, not with_first):
         time.sleep(MARGIN_SECONDS)
         begin = time.time()
