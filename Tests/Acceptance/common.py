@@ -83,6 +83,11 @@ def quantile(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
+def chance_between(share, count):
+    """By how much the shares of two samples of so many may differ by chance, one in 700 times."""
+    return 3 * (2 * share * (1 - share) / count) ** 0.5
+
+
 def wait_until(condition, seconds, every=0.01):
     """Waits until the condition gives something true, and returns it; its last value if never."""
     deadline = time.monotonic() + seconds
