@@ -74,7 +74,7 @@ extension ListenerLimits {
         )
         queueMillisecondsMax = section.integer(
             "queue_milliseconds_max",
-            default: 100,
+            default: 250,
             in: 1...60_000,
             doc: "milliseconds that a request may wait for its turn before it is answered with 503"
         )

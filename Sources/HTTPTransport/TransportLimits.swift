@@ -45,7 +45,7 @@ package struct TransportLimits: Sendable, Equatable {
     /// Seconds that a request may have waited for its event loop; beyond: 503.
     ///
     /// Until then a loop with too much to do only reads more slowly.
-    package var queueSecondsMax: Double = 0.1
+    package var queueSecondsMax: Double = 0.25
 
     /// The default limits.
     package init() {}

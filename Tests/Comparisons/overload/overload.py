@@ -9,6 +9,7 @@ that does nothing else.
 Needs h2load (Debian: nghttp2-client).
 """
 
+import collections
 import contextlib
 import json
 import multiprocessing
@@ -67,8 +68,11 @@ class Load:
         return quantile(values, 0.5), quantile(values, 0.99)
 
 
-def h2load(server, body, options, connections):
-    """Makes a closed loop for some seconds: each connection asks again when it is answered."""
+def h2load(server, body, options, connections, meanwhile=None):
+    """Makes a closed loop for some seconds: each connection asks again when it is answered.
+
+    What goes on meanwhile ends with it: reading its log takes this program's whole attention.
+    """
     log = pathlib.Path(f"{body}.log")
     log.unlink(missing_ok=True)
     seconds = options.seconds + WARM_UP_SECONDS
@@ -77,7 +81,8 @@ def h2load(server, body, options, connections):
         f"-D{seconds}", f"-d{body}", f"--log-file={log}", "-H", "content-type: application/json",
         f"https://{HOST}:{server.ports['api']}/predict",
     ]  # fmt: skip
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    with meanwhile or contextlib.nullcontext():
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     failed, errored = map(int, re.search(r"(\d+) failed, (\d+) errored", text).groups())
     lines = [line.split("\t") for line in log.read_text().splitlines()]
     rows = [(int(a) / 1e6, int(status), int(took) / 1000) for a, status, took in lines]
@@ -119,10 +124,13 @@ def open_loop(server, body, options, rate):
 
 
 class Health:
-    """Asks /livez and /metrics of the operations listener all the time, and notes how long it took."""
+    """Asks /livez and /metrics of the operations listener all the time, and notes how long it took.
+
+    Notes the share of a processor that the server used meanwhile, too.
+    """
 
     def __init__(self, server):
-        self.server, self.stop = server, threading.Event()
+        self.server, self.stop, self.busy = server, threading.Event(), 0
         self.milliseconds, self.failures = [], []
         self.thread = threading.Thread(target=self.run)
 
@@ -142,10 +150,13 @@ class Health:
                     self.failures.append((path, status))
 
     def __enter__(self):
+        self.before, self.began = sum(threads_seconds(self.server).values()), time.monotonic()
         self.thread.start()
         return self
 
     def __exit__(self, *_):
+        spent = sum(threads_seconds(self.server).values()) - self.before
+        self.busy = spent / (time.monotonic() - self.began)
         self.stop.set()
         self.thread.join()
 
@@ -239,14 +250,10 @@ def small(report, options, space):
     with serve(options, space, "small", [64]) as server:
         body = bodies(space.folder("small"))
         rates = {count: [] for count in (16, 32, 64, 256, 1000, 2000)}
-        busy = {count: [] for count in rates}
         for _ in range(options.rounds):
             for count in rates:
-                before, started = sum(threads_seconds(server).values()), time.monotonic()
-                with Health(server) as health:
-                    load = h2load(server, body, options, count)
-                spent = sum(threads_seconds(server).values()) - before
-                busy[count].append(spent / (time.monotonic() - started))
+                health = Health(server)
+                load = h2load(server, body, options, count, health)
                 rates[count].append((load, health))
         report.figure("processor seconds in all", round(sum(threads_seconds(server).values()), 1))
         peak = max(statistics.median(load.rate() for load, _ in rates[c]) for c in (16, 32, 64))
@@ -257,14 +264,16 @@ def small(report, options, space):
                           f"{rate:.0f}, {rate / peak:.3f}, {tail:.1f}")  # fmt: skip
             # Less than all of it: the load is what cannot do more.
             report.figure(f"{count} connections: share of its core that the server used",
-                          f"{statistics.median(busy[count]):.2f}")  # fmt: skip
+                          f"{statistics.median(health.busy for _, health in runs):.2f}")  # fmt: skip
             if count < 256:
                 continue
-            statuses = {status for load, _ in runs for _, status, _ in load.answers}
+            statuses = collections.Counter(status for load, _ in runs for _, status, _ in load.answers)
             report.check(f"{count} connections: no failure",
-                         statuses == {200} and not any(load.failed for load, _ in runs), statuses)  # fmt: skip
+                         set(statuses) == {200} and not any(load.failed for load, _ in runs),
+                         dict(statuses))  # fmt: skip
             report.check(f"{count} connections: throughput within 5 % of peak", rate >= 0.95 * peak)
-            runs[-1][1].judge(report, f"{count} connections")
+            for _, health in runs:
+                health.judge(report, f"{count} connections")
 
 
 def main():
