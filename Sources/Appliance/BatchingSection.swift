@@ -42,7 +42,8 @@ package struct BatchingChoices: Sendable, Equatable {
             default: 0,
             in: 0...60_000,
             doc: "milliseconds that a request may wait for the batcher; "
-                + "0 is what keeps answers within about three times that of a row alone"
+                + "0 is what keeps answers within about three times that of a row alone, "
+                + "and 50 while few requests are refused"
         )
         section.finish()
     }

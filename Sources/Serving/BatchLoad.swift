@@ -13,6 +13,30 @@ package final class BatchLoad: Sendable {
     private let since = Atomic<UInt64>(0)
     /// How much longer products take than estimated, in 1/1024.
     private let slowdown = Atomic<UInt64>(1024)
+    /// The share of requests that were refused of late, in 1/65,536.
+    private let refused = Atomic<UInt64>(0)
+
+    /// How long a request may wait.
+    ///
+    /// Two limits, for the reason that CoDel has (RFC 8289): a queue that comes and goes is let be,
+    /// since even at half of what can be computed chance has some wait, while one that stands only
+    /// makes everybody wait.
+    package struct Limit: Sendable, Equatable {
+        /// Nanoseconds while many are refused: more is asked than can be computed.
+        package var standing: UInt64
+        /// Nanoseconds while few are refused.
+        package var burst: UInt64
+
+        /// Takes the limits.
+        package init(standing: UInt64, burst: UInt64) {
+            (self.standing, self.burst) = (standing, max(standing, burst))
+        }
+    }
+
+    /// The share of refused requests, in 1/65,536, from which on the queue is one that stands.
+    private static let refusedMany: UInt64 = 65_536 / 8
+    /// How many requests the share is of, about.
+    private static let refusedOf: UInt64 = 64
 
     /// Nothing waits.
     package init() {}
@@ -40,11 +64,18 @@ package final class BatchLoad: Sendable {
     /// - Parameters:
     ///   - own: Nanoseconds that the request takes, as estimated.
     ///   - product: Nanoseconds of a full product.
-    ///   - limit: Nanoseconds that a request may wait.
+    ///   - limit: How long a request may wait.
     ///   - now: The time.
     /// - Returns: Whether it can.
-    package func admits(own: UInt64, product: UInt64, limit: UInt64, now: UInt64) -> Bool {
-        waiting.load(ordering: .relaxed) &+ own <= product || wait(now: now) <= max(limit, own)
+    package func admits(own: UInt64, product: UInt64, limit: Limit, now: UInt64) -> Bool {
+        let share = refused.load(ordering: .relaxed)
+        let most = share < Self.refusedMany ? limit.burst : limit.standing
+        let admits =
+            waiting.load(ordering: .relaxed) &+ own <= product || wait(now: now) <= max(most, own)
+        // Several loops may overwrite each other's word: it is an estimate.
+        let decayed = share - share / Self.refusedOf
+        refused.store(decayed + (admits ? 0 : 65_536 / Self.refusedOf), ordering: .relaxed)
+        return admits
     }
 
     /// A job waits.

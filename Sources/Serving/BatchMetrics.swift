@@ -96,7 +96,7 @@ struct BatchMetrics: Sendable {
     func tell(_ model: String, _ policy: BatchPolicy) {
         rowSeconds.series([model]).set(Double(policy.cost.row) / 1e9)
         rowsMax.series([model]).set(Double(policy.rowsMax))
-        queueSeconds.series([model]).set(Double(policy.queueNanosecondsMax) / 1e9)
+        queueSeconds.series([model]).set(Double(policy.queueLimit.standing) / 1e9)
     }
 }
 

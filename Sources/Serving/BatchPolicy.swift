@@ -45,8 +45,8 @@ package final class BatchPolicy: Sendable {
     package let rowsMax: Int
     /// Nanoseconds that rows wait for company.
     package let delayNanoseconds: UInt64
-    /// Nanoseconds that a request may wait before it is begun.
-    package let queueNanosecondsMax: UInt64
+    /// How long a request may wait before it is begun.
+    package let queueLimit: BatchLoad.Limit
     /// Nanoseconds of a product of as many rows as may be.
     package let product: UInt64
     /// The most rows of a request that an event loop computes itself; 0 when it computes none.
@@ -61,6 +61,8 @@ package final class BatchPolicy: Sendable {
     private static let answerTimes: UInt64 = 3
     /// The least limit on waiting, where a row takes next to nothing.
     private static let queueNanosecondsMin: UInt64 = 5_000_000
+    /// The limit while few are refused.
+    private static let burstNanosecondsMax: UInt64 = 50_000_000
 
     /// Puts settings and cost together.
     package init(_ settings: BatchSettings, _ cost: ComputeCost) {
@@ -71,9 +73,13 @@ package final class BatchPolicy: Sendable {
         product = cost.inBatcher(rows: rowsMax)
         fullRow = Double(product) / Double(rowsMax)
         let whole = Self.answerTimes &* alone
-        queueNanosecondsMax =
-            settings.queueNanosecondsMax
-            ?? max(whole > product ? whole - product : 0, Self.queueNanosecondsMin)
+        let standing = max(whole > product ? whole - product : 0, Self.queueNanosecondsMin)
+        queueLimit =
+            if let configured = settings.queueNanosecondsMax {
+                BatchLoad.Limit(standing: configured, burst: configured)
+            } else {
+                BatchLoad.Limit(standing: standing, burst: Self.burstNanosecondsMax)
+            }
         inlineRowsMax =
             switch settings.mode {
             case .inline: Int.max

@@ -20,7 +20,7 @@ struct ServedBatching {
         !batcher.load.admits(
             own: own,
             product: policy.product,
-            limit: policy.queueNanosecondsMax,
+            limit: policy.queueLimit,
             now: NIODeadline.now().uptimeNanoseconds
         )
     }

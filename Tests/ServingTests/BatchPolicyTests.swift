@@ -21,7 +21,7 @@ import Testing
     func inlineRows() {
         let policy = BatchPolicy(BatchSettings(), small)
         #expect(policy.inlineRowsMax == 1 + 198_000 / 900)
-        #expect(policy.queueNanosecondsMax == 5_000_000)
+        #expect(policy.queueLimit == .init(standing: 5_000_000, burst: 50_000_000))
     }
 
     @Test("a large network is never computed on the event loop, unless that is forced")
@@ -37,7 +37,7 @@ import Testing
     func chosen() {
         let policy = BatchPolicy(BatchSettings(), large)
         #expect(policy.rowsMax == 8)
-        #expect(policy.queueNanosecondsMax == 3 * 3_000_000 - 3_400_000)
+        #expect(policy.queueLimit.standing == 3 * 3_000_000 - 3_400_000)
         #expect(policy.share(rows: 1) == 425_000)
         #expect(policy.share(rows: 8) == 3_400_000)
         #expect(policy.share(rows: 16) == 7_000_000)
@@ -53,7 +53,7 @@ import Testing
         let policy = BatchPolicy(settings, large)
         #expect(policy.rowsMax == 32)
         #expect(policy.delayNanoseconds == 7)
-        #expect(policy.queueNanosecondsMax == 1_000_000_000)
+        #expect(policy.queueLimit == .init(standing: 1_000_000_000, burst: 0))
     }
 
     @Test("costs between and beyond what was measured follow the line")

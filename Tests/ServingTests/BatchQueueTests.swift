@@ -166,9 +166,33 @@ private final class Version {}
         let load = BatchLoad()
         let limit = 10 * millisecond
         load.added(limit)
-        #expect(load.admits(own: 1, product: 0, limit: limit, now: 0))
-        #expect(!load.admits(own: 1, product: 0, limit: limit - 1, now: 0))
-        #expect(load.admits(own: limit, product: 0, limit: 0, now: 0))
+        #expect(load.admits(own: 1, product: 0, limit: always(limit), now: 0))
+        #expect(!load.admits(own: 1, product: 0, limit: always(limit - 1), now: 0))
+        #expect(load.admits(own: limit, product: 0, limit: always(0), now: 0))
+    }
+
+    private func always(_ limit: UInt64) -> BatchLoad.Limit { .init(standing: limit, burst: 0) }
+
+    @Test("a burst may wait longer; once many are refused it may not, until few would be")
+    func burst() {
+        let load = BatchLoad()
+        let limit = BatchLoad.Limit(standing: 5 * millisecond, burst: 50 * millisecond)
+        func admits() -> Bool { load.admits(own: millisecond, product: 0, limit: limit, now: 0) }
+        load.added(20 * millisecond)
+        #expect(admits())
+        // One refusal now and then is chance.
+        load.added(40 * millisecond)
+        #expect(!admits())
+        load.removed(40 * millisecond)
+        #expect(admits())
+        load.added(40 * millisecond)
+        for _ in 0..<10 { #expect(!admits()) }
+        load.removed(40 * millisecond)
+        #expect(!admits())
+        load.removed(16 * millisecond)
+        for _ in 0..<300 { #expect(admits()) }
+        load.added(16 * millisecond)
+        #expect(admits())
     }
 
     @Test("the next product is filled, however long the present one takes")
@@ -176,9 +200,9 @@ private final class Version {}
         let load = BatchLoad()
         load.began(estimate: 100 * millisecond, now: 0)
         load.added(3 * millisecond)
-        #expect(load.admits(own: millisecond, product: 4 * millisecond, limit: 0, now: 0))
+        #expect(load.admits(own: millisecond, product: 4 * millisecond, limit: always(0), now: 0))
         load.added(millisecond)
-        #expect(!load.admits(own: millisecond, product: 4 * millisecond, limit: 0, now: 0))
+        #expect(!load.admits(own: millisecond, product: 4 * millisecond, limit: always(0), now: 0))
     }
 
     @Test("a job is begun or withdrawn, never both")
