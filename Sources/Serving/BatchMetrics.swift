@@ -69,7 +69,7 @@ struct BatchMetrics: Sendable {
         )
         queueSeconds = try registry.gauge(
             "leeway_batch_queue_limit_seconds",
-            help: "How long a request may wait for the batcher before new ones are refused.",
+            help: "How long a request may wait for the batcher; 50 ms while few are refused.",
             labels: ["model"]
         )
     }
