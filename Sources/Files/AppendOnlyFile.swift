@@ -49,8 +49,13 @@ package struct AppendOnlyFile: Sendable {
     /// - Parameter visit: Takes a line without its line feed; false ends the visits.
     /// - Throws: ``FileError``; a file that does not exist has no lines.
     package func visitNewestFirst(_ visit: (ArraySlice<UInt8>) -> Bool) throws(FileError) {
-        guard Folder.exists(path) else { return }
-        let file = try OpenFile(path, flags: O_RDONLY)
+        let file: OpenFile
+        do {
+            file = try OpenFile(path, flags: O_RDONLY)
+        } catch {
+            if error.isMissing { return }
+            throw error
+        }
         var end = try file.size()
         // The end of a line that begins before what has been read.
         var rest: ArraySlice<UInt8> = []
