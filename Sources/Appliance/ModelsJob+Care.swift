@@ -70,7 +70,7 @@ extension ModelsJob {
             lines.append("cut \(report.journalBytesCut) bytes off the journal's end")
         }
         if report.journalLinesUnreadable > 0 {
-            lines.append("\(report.journalLinesUnreadable) lines of the journal are no entries")
+            lines.append("unreadable lines of the journal: \(report.journalLinesUnreadable)")
         }
         for entry in report.quarantined {
             lines.append("version \(entry.version): \(entry.problem): moved to \(entry.folder)")
